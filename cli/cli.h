@@ -1,0 +1,48 @@
+/* cli.h: what the commands of the program share. Commands use the public headers only. */
+#ifndef CW_CLI_H
+#define CW_CLI_H
+
+#include "../include/convwise.h"
+#include "../include/convwise/tools.h"
+#include <argp.h>
+#include <jansson.h>
+#include <stdio.h>
+
+/* Exit codes (docs/cli.md). */
+enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_NONE = 3 };
+
+/* One command. argv[0] is "convwise NAME". To add one: a file cmd_<name>.c, a prototype and a row in main.c.
+ */
+typedef int cli_main(int argc, char **argv);
+cli_main cmd_doctor, cmd_impls, cmd_measure, cmd_store, cmd_train, cmd_validate, cmd_choose, cmd_emit,
+    cmd_demo;
+
+/* "convwise: message" on standard error; returns the exit code that belongs to the status. */
+int cli_fail(const cw_error *err);
+int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Prints JSON on standard output and releases it; returns CLI_DONE, or CLI_FAILED where it cannot be written.
+ */
+int cli_print_json(json_t *json);
+/* Flushes standard output; CLI_FAILED with a message where that fails (disk full, closed pipe). */
+int cli_finish(int code);
+
+/* A table on standard output. columns: NULL-ended names, ">name" = aligned right. */
+typedef struct cli_table cli_table;
+cli_table *cli_table_new(const char *const *columns);
+void cli_table_add(cli_table *table, const char *const *cells); /* as many as columns; NULL = empty */
+void cli_table_print(cli_table *table);                         /* and frees it */
+
+/* Layers named on a command line: networks by name or file, grids, problems. Released with
+ * cli_layers_release. */
+typedef struct cli_layers {
+    cw_net *nets;
+    size_t net_count;
+} cli_layers;
+/* name: a table under data/nets (e.g. "resnet18"), "all", or a path to a table. */
+cw_status cli_layers_add_net(cli_layers *layers, const char *name, cw_error *err);
+void cli_layers_release(cli_layers *layers);
+/* Folder with nets/: beside the source or installed. */
+const char *cli_data_folder(void);
+
+#endif

@@ -1,0 +1,237 @@
+/* convwise.h: choose the fastest convolution implementation for a layer, and run it.
+ *
+ * Read front to back:
+ *   1. Status and errors            what every call returns
+ *   2. Problem                      one convolution, as a plain value and as text
+ *   3. Context and implementations  what can run it on this machine
+ *   4. Convolution                  prepare once with weights, run many times
+ *   5. Model and choice             which implementation to take
+ *
+ * <convwise/tools.h> measures, trains, validates and emits C; <convwise/backend.h> is for those who add an
+ * implementation.
+ *
+ * Conventions. `T **out` is the caller's to free; a returned `const T *` is borrowed from its parent.
+ * Arguments are borrowed for the length of the call. Every fallible call takes a `cw_error *` last, which may
+ * be NULL. Nothing here prints, exits, or reads the environment, the clock or the locale. Threads: values are
+ * free to share; a cw_context and a cw_conv belong to one thread at a time; a cw_model is immutable once
+ * loaded and may be shared by any number of threads. */
+#ifndef CONVWISE_H
+#define CONVWISE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define CW_API __attribute__((visibility("default")))
+#else
+#define CW_API
+#endif
+
+/* ---- 1. Status and errors
+ * ------------------------------------------------------------------------------------- */
+
+/* X(symbol, name): the one list of statuses. */
+#define CW_STATUSES(X)                                                                                       \
+    X(OK, "ok")                   /* done */                                                                 \
+    X(INVALID, "invalid")         /* an argument or text is not well-formed or out of range */               \
+    X(UNSUPPORTED, "unsupported") /* well-formed, but nothing here can do it */                              \
+    X(NO_MEMORY, "no memory")                                                                                \
+    X(IO, "io")               /* the operating system refused: message has its reason */                     \
+    X(FORMAT, "format")       /* a file is not what it should be: message has file and line */               \
+    X(NOT_FOUND, "not found") /* a name is unknown */                                                        \
+    X(MISMATCH, "mismatch")   /* two things do not belong together, e.g. a model of other features */        \
+    X(WRONG, "wrong result")  /* an implementation's output disagrees with the reference */                  \
+    X(BACKEND, "backend")     /* a third-party library failed */                                             \
+    X(STOPPED, "stopped")     /* ended early by request (signal or budget); what was done is kept */
+
+typedef enum cw_status {
+#define X(symbol, name) CW_##symbol,
+    CW_STATUSES(X)
+#undef X
+} cw_status;
+
+/* Caller-owned. Untouched on success. */
+typedef struct cw_error {
+    cw_status status;
+    char message[240]; /* one line: what, where, what to try */
+} cw_error;
+
+CW_API const char *cw_status_name(cw_status status);
+CW_API const char *cw_version(void);
+
+/* ---- 2. Problem
+ * ------------------------------------------------------------------------------------------------ */
+
+/* X(symbol, name): arithmetic of a problem; values are permanent.
+ * f32: all float. u8: u8 activations with one scale and zero point, s8 weights with a scale per output
+ * channel, s32 bias, 32-bit accumulation, requantised u8 output (see cw_quant). */
+#define CW_PRECS(X) X(F32, "f32") X(U8, "u8")
+typedef enum cw_prec {
+#define X(symbol, name) CW_##symbol,
+    CW_PRECS(X)
+#undef X
+} cw_prec;
+
+/* Layout of source and destination in memory. Values are permanent. */
+#define CW_LAYOUTS(X) X(NHWC, "nhwc")
+typedef enum cw_layout {
+#define X(symbol, name) CW_##symbol,
+    CW_LAYOUTS(X)
+#undef X
+} cw_layout;
+
+/* One convolution, forward inference, in benchdnn's letters. No pointers: copy, compare with memcmp, hash.
+ * Ranges: see cw_problem_check. */
+typedef struct cw_problem {
+    int32_t mb;             /* batch */
+    int32_t g;              /* groups; ic and oc are totals over the groups */
+    int32_t ic, ih, iw;     /* source channels, height, width */
+    int32_t oc;             /* destination channels */
+    int32_t kh, kw;         /* kernel */
+    int32_t sh, sw;         /* stride, from 1 */
+    int32_t dh, dw;         /* dilation, 0 = dense (benchdnn's convention) */
+    int32_t pt, pl, pb, pr; /* zero padding top, left, bottom, right */
+    int32_t prec;           /* cw_prec */
+    int32_t zp;             /* u8: 1 = the source's zero point is not 0; always 0 for f32 */
+    int32_t layout;         /* cw_layout of source and destination */
+    int32_t threads;        /* threads that run it, from 1 */
+} cw_problem;
+
+/* Derived sizes. All fit: cw_problem_check bounds them. */
+typedef struct cw_sizes {
+    int32_t oh, ow;
+    int64_t macs;                            /* multiply-accumulates */
+    int64_t src_count, wei_count, dst_count; /* elements */
+    int64_t src_bytes, wei_bytes, dst_bytes;
+    int64_t gemm_m, gemm_n, gemm_k; /* per group: M = mb*oh*ow, N = oc/g, K = ic/g*kh*kw */
+} cw_sizes;
+
+enum { CW_PROBLEM_TEXT = 256 }; /* bytes that hold any formatted problem */
+
+/* Reads benchdnn's text, `mb1ic64ih56oc64oh56kh3ph1`, then comma-separated conditions in any order: a
+ * precision (f32, u8), `zp`, a layout (nhwc), `tN` threads: `ic3ih224oc64oh112kh7sh2ph3,u8,zp`. Missing
+ * w-letters are taken from the h-letters and the reverse, missing oh/ow follow from ph/pw (default 0),
+ * missing ph/pw from oh/ow; the bottom and right pads follow from oh/ow. Defaults: mb1 g1 sh1 dh0, f32, nhwc,
+ * t1. A name
+ * (`n"conv1"`) is accepted and skipped. */
+CW_API cw_status cw_problem_parse(const char *text, cw_problem *out, cw_error *err);
+/* Padding behind the tensor that no window reads (112 wide, kernel 3, stride 2, pads 1 and 1: the right one)
+ * does not change a convolution. Canonical problems have none of it, so that equal convolutions compare
+ * equal. What is parsed is canonical; every call that takes a problem treats it as its canonical form. p must
+ * be valid. */
+CW_API void cw_problem_canonical(cw_problem *p);
+/* Writes the canonical text: parse(format(p)) == canonical(p). Returns its length; a size of CW_PROBLEM_TEXT
+ * never truncates. p must be valid. */
+CW_API size_t cw_problem_format(const cw_problem *p, char *text, size_t size);
+/* Dimensions 1..1,048,576 (pads and dilation from 0), g divides ic and oc, the dilated kernel fits the padded
+ * source, pads smaller than the dilated kernel, tensors and im2col matrix below 2^31 elements,
+ * threads 1..1024. */
+CW_API cw_status cw_problem_check(const cw_problem *p, cw_error *err);
+/* p must be valid. */
+CW_API void cw_problem_sizes(const cw_problem *p, cw_sizes *out);
+CW_API const char *cw_prec_name(cw_prec prec);
+CW_API const char *cw_layout_name(cw_layout layout);
+
+/* ---- 3. Context and implementations
+ * ---------------------------------------------------------------------------- */
+
+/* X(symbol, name): how an implementation works. Values are permanent. */
+#define CW_FAMILIES(X)                                                                                       \
+    X(DIRECT, "direct") X(GEMM, "gemm") X(WINOGRAD, "winograd") X(DEPTHWISE, "depthwise") X(FFT, "fft")
+typedef enum cw_family {
+#define X(symbol, name) CW_FAMILY_##symbol,
+    CW_FAMILIES(X)
+#undef X
+        CW_FAMILY_COUNT
+} cw_family;
+
+typedef struct cw_context cw_context; /* the open backends */
+CW_API cw_status cw_context_open(cw_context **out, cw_error *err);
+CW_API void cw_context_close(cw_context *ctx); /* NULL is fine */
+
+/* What one implementation is, and whether it can run a problem. Strings live as long as the context. */
+typedef struct cw_impl_info {
+    const char *name;    /* permanent, e.g. "own.winograd_f4x3", "onednn.brgconv:avx512_core" */
+    const char *backend; /* "own", "onednn", ... */
+    cw_family family;
+    const char *why_not; /* NULL: supported; else the reason */
+    bool library_choice; /* the one its library would take by itself (format left to the library) */
+    bool candidate;      /* false for the reference and the empty implementation: measured, never chosen */
+} cw_impl_info;
+
+/* Every implementation, in a stable order; with p, whether each supports it. Free *out with cw_free. */
+CW_API cw_status cw_impls(cw_context *ctx, const cw_problem *p, cw_impl_info **out, size_t *count,
+                          cw_error *err);
+CW_API void cw_free(void *memory);
+CW_API const char *cw_family_name(cw_family family);
+
+/* ---- 4. Convolution
+ * -------------------------------------------------------------------------------------------- */
+
+/* u8 only. real = scale * (quantised - zero_point). For output channel c:
+ *   acc = sum (src - src_zp) * weight + bias[c]           exact, 32 bit
+ *   dst = clamp(round_to_nearest_even(acc * scale[c]) + dst_zp), saturated to 0..255
+ * where scale[c] = src_scale * weight_scale[c] / dst_scale. src_zp must be 0 where the problem says zp = 0.
+ */
+typedef struct cw_quant {
+    int32_t src_zp, dst_zp; /* 0..255 */
+    const float *scale;     /* oc values */
+} cw_quant;
+
+/* Weights: (g, oc/g, kh, kw, ic/g), f32 or s8. Bias: oc values, f32 or s32, NULL = 0.
+ * Clamp: dst is limited to [lo, hi], f32 in real units, u8 in quantised units (0 and 255 = none); -INFINITY
+ * and INFINITY = none, lo = 0 is ReLU, 0 and 6 is ReLU6. All are copied or packed by cw_conv_create. */
+typedef struct cw_conv_args {
+    const void *weights;
+    const void *bias;
+    float lo, hi;
+    cw_quant quant;
+} cw_conv_args;
+
+typedef struct cw_conv cw_conv;
+/* Prepares `impl` (a name from cw_impls) for the problem: packs weights, compiles kernels. */
+CW_API cw_status cw_conv_create(cw_context *ctx, const cw_problem *p, const char *impl,
+                                const cw_conv_args *args, cw_conv **out, cw_error *err);
+CW_API size_t cw_conv_workspace(const cw_conv *conv); /* bytes; may be 0 */
+/* dst = clamp(conv(src) + bias). Source and destination are dense, in the problem's layout, batch outermost.
+ * workspace: cw_conv_workspace bytes, 64-byte aligned, its content is of no meaning between calls. Does not
+ * allocate. Layout changes that an implementation needs inside are done here. */
+CW_API cw_status cw_conv_run(const cw_conv *conv, const void *src, void *dst, void *workspace);
+CW_API const char *cw_conv_impl(const cw_conv *conv);
+CW_API void cw_conv_free(cw_conv *conv);
+
+/* ---- 5. Model and choice
+ * --------------------------------------------------------------------------------------- */
+
+typedef struct cw_model cw_model;
+CW_API cw_status cw_model_load(const char *path, cw_model **out, cw_error *err);
+CW_API void cw_model_free(cw_model *model);
+CW_API size_t cw_model_classes(const cw_model *model); /* how many implementations it knows */
+CW_API const char *cw_model_class(const cw_model *model, size_t index); /* their names */
+CW_API const char *cw_model_learner(const cw_model *model);             /* "tree", "bayes" */
+
+/* One implementation in a ranking. Strings are borrowed from the model. */
+typedef struct cw_choice {
+    const char *impl;
+    double cost;         /* the learner's cost, smaller is better; comparable inside one ranking only */
+    double share;        /* the learner's probability that it is the fastest, 0..1 */
+    double ns;           /* predicted time of one run, or NaN where the learner predicts none */
+    const char *why_not; /* NULL, or why it cannot run here (then ranked after those that can) */
+} cw_choice;
+
+/* Ranks the model's implementations for p, best first: those that ctx can run in order of cost, then the
+ * rest. ctx NULL: nothing is checked. Where the context is given and none of the model's implementations can
+ * run, the last resort of the context (own.direct, which supports every valid problem) is returned alone.
+ * Writes min(capacity, n) entries to out and n to *count. Does not allocate unless ctx is given. */
+CW_API cw_status cw_choose(const cw_model *model, cw_context *ctx, const cw_problem *p, cw_choice *out,
+                           size_t capacity, size_t *count, cw_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,282 @@
+/* convwise/tools.h: measure, learn, validate, emit. What the program `convwise` is made of.
+ *
+ *   1. Machine     what this is
+ *   2. Networks    tables of layers
+ *   3. Store       measurements on disk
+ *   4. Measure     fill a store
+ *   5. Dataset     a store's rows as a learning matrix
+ *   6. Train       dataset -> model
+ *   7. Validate    how well would it choose on layers it has not seen
+ *   8. Emit        model -> C
+ *
+ * Same conventions as <convwise.h>. */
+#ifndef CONVWISE_TOOLS_H
+#define CONVWISE_TOOLS_H
+
+#include "../convwise.h"
+#include "backend.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- 1. Machine
+ * ------------------------------------------------------------------------------------------------ */
+
+CW_API void cw_machine_detect(cw_machine *out);
+/* One open backend (or one that this build lacks), for `doctor`. */
+typedef struct cw_backend_info {
+    const char *name;
+    const char *version; /* of its library; NULL = not in this build */
+    const char *package; /* Debian package to install for it; NULL = none needed */
+} cw_backend_info;
+/* Borrowed array, lives as long as ctx. */
+CW_API const cw_backend_info *cw_backends(const cw_context *ctx, size_t *count);
+
+/* ---- 2. Networks
+ * ----------------------------------------------------------------------------------------------- */
+
+typedef struct cw_layer {
+    char name[64];
+    cw_problem problem; /* f32; zp as the table states it, for cw_layer_problem */
+} cw_layer;
+
+/* A network's convolutions, in order, with repeats. Format: docs/formats.md. */
+typedef struct cw_net {
+    char name[64];
+    cw_layer *layers;
+    size_t count;
+} cw_net;
+
+/* Reads a layer table; the network's name is the file's without folder and extension. Errors name file and
+ * line. */
+CW_API cw_status cw_net_read(const char *path, cw_net *out, cw_error *err);
+CW_API void cw_net_release(cw_net *net);
+/* The layer's problem at another precision, thread count and batch (zp is kept for u8, cleared for f32). */
+CW_API cw_problem cw_layer_problem(const cw_layer *layer, cw_prec prec, int32_t threads, int32_t mb);
+
+/* The seed paper's synthetic grid: every combination of the ranges whose kernel fits. A range is
+ * "first:last[:step]", "first:last:*factor" or "a,b,c". Result: a net whose layers are named by their problem
+ * text. */
+typedef struct cw_grid {
+    const char *size, *ic, *oc, *kernel, *stride, *pad; /* NULL: size 7,14,28,56; ic and oc 16:512:*2; kernel
+                                                           1,3,5; stride 1,2; pad: 0 and half the kernel */
+} cw_grid;
+CW_API cw_status cw_grid_make(const cw_grid *grid, cw_net *out, cw_error *err);
+
+/* ---- 3. Store
+ * -------------------------------------------------------------------------------------------------- */
+
+/* SQLite, one file, append-only measurements; schema in docs/formats.md. Safe against kill -9: each
+ * measurement is committed before the next starts. One writer at a time, any number of readers. */
+typedef struct cw_store cw_store;
+typedef enum cw_open_mode { CW_STORE_READ, CW_STORE_WRITE /* created where missing */ } cw_open_mode;
+CW_API cw_status cw_store_open(const char *path, cw_open_mode mode, cw_store **out, cw_error *err);
+CW_API void cw_store_close(cw_store *store);
+
+/* X(symbol, name): states of a measurement; values are permanent. Only OK and CUT_OFF carry a time. */
+#define CW_STATES(X)                                                                                         \
+    X(OK, "ok")                                                                                              \
+    X(UNSUPPORTED, "unsupported") /* the implementation says so: detail has its reason */                    \
+    X(FAILED, "failed")           /* error or crash: detail says which */                                    \
+    X(WRONG, "wrong")             /* output disagreed with the reference: error has by how much */           \
+    X(NO_MEMORY, "no memory")                                                                                \
+    X(CUT_OFF,                                                                                               \
+      "cut off") /* clearly slower than the best: timing stopped early, the time is real but rough */        \
+    X(NOT_MEASURED, "not measured") /* never stored: stands for an absent row */
+typedef enum cw_state {
+#define X(symbol, name) CW_STATE_##symbol,
+    CW_STATES(X)
+#undef X
+} cw_state;
+CW_API const char *cw_state_name(cw_state state);
+
+/* One problem x implementation, as measured. Times in nanoseconds. */
+typedef struct cw_measurement {
+    cw_problem problem;
+    const char *impl; /* name */
+    const char *backend;
+    const char *version; /* of the backend's library */
+    cw_family family;
+    bool candidate, library_choice;
+    cw_state state;
+    const char *detail;               /* reason or message, "" = none */
+    int32_t samples;                  /* over all passes */
+    double time_ns;                   /* minimum over passes of the pass's median: what learners use */
+    double min_ns, median_ns, mad_ns; /* over all samples */
+    double prepare_ns;
+    double src_reorder_ns, dst_reorder_ns; /* to and from the problem's layout, 0 where none is needed */
+    double workspace_bytes;
+    double error; /* largest absolute difference from the reference over its largest absolute value (u8: in
+                     quantised steps) */
+    double pass_ns[8]; /* median of each pass, 0 = unused */
+} cw_measurement;
+
+typedef struct cw_store_info {
+    int64_t bytes, machines, problems, impls, measurements, networks;
+    int64_t by_state[CW_STATE_NOT_MEASURED + 1];
+    int schema;
+} cw_store_info;
+CW_API cw_status cw_store_info_get(cw_store *store, cw_store_info *out, cw_error *err);
+
+/* Names the session that following measurements belong to. */
+CW_API cw_status cw_store_begin_run(cw_store *store, const cw_machine *machine, const char *conditions_json,
+                                    int32_t threads, cw_error *err);
+CW_API cw_status cw_store_add(cw_store *store, const cw_measurement *m, cw_error *err);
+/* Records the layers (shapes, order, repeats) of a network; replaces one of the same name. */
+CW_API cw_status cw_store_add_net(cw_store *store, const cw_net *net, cw_error *err);
+/* Newest measurement of each (problem, implementation) on one machine (NULL = all machines, newest wins),
+ * ordered by problem. The measurement is valid during the visit; a status other than CW_OK ends it and is
+ * returned. */
+typedef cw_status cw_store_visit(void *arg, const cw_measurement *m);
+CW_API cw_status cw_store_each(cw_store *store, const char *fingerprint, cw_store_visit *visit, void *arg,
+                               cw_error *err);
+/* Networks in the store, in order of their names. */
+typedef cw_status cw_net_visit(void *arg, const cw_net *net);
+CW_API cw_status cw_store_each_net(cw_store *store, cw_net_visit *visit, void *arg, cw_error *err);
+
+/* ---- 4. Measure
+ * ------------------------------------------------------------------------------------------------ */
+
+typedef struct cw_measure_progress {
+    size_t done, total; /* problems */
+    size_t stored;      /* measurements so far */
+    double elapsed_s, eta_s;
+    const char *now; /* text of the problem at hand */
+} cw_measure_progress;
+
+typedef struct cw_measure_options {
+    const cw_problem *problems; /* duplicates are measured once */
+    size_t count;
+    const char *only; /* fnmatch pattern(s) of implementation names, comma-separated, NULL = all */
+    double budget_s;  /* stop after about this long, 0 = none; CW_STOPPED */
+    double sample_ms; /* least duration of one sample, 0 = default (docs/measuring.md) */
+    int32_t passes;   /* 0 = default, at most 8 */
+    double cut_off;   /* stop timing what is this many times slower than the best so far, 0 = default 4 */
+    uint64_t seed;    /* of data and of the random order */
+    bool again;       /* measure what the store already has */
+    bool in_process;  /* no child process: for debuggers */
+    const volatile int
+        *stop; /* set to non-zero by a signal handler to end after the current problem, NULL = never */
+    void (*progress)(void *arg, const cw_measure_progress *progress);
+    void *arg;
+} cw_measure_options;
+
+/* Measures every implementation of every problem and stores the results (docs/measuring.md). Resumes: pairs
+ * that the store has for this machine and library version are skipped. CW_STOPPED where budget or stop ended
+ * it. */
+CW_API cw_status cw_measure(cw_context *ctx, cw_store *store, const cw_measure_options *options,
+                            cw_error *err);
+
+/* ---- 5. Dataset
+ * ------------------------------------------------------------------------------------------------ */
+
+typedef struct cw_dataset cw_dataset;
+typedef struct cw_dataset_options {
+    const char *features;    /* "raw" or "engineered" (default) */
+    const char *fingerprint; /* of the machine; NULL = the one with most rows */
+    int32_t prec;            /* a cw_prec, -1 = all */
+    int32_t threads;         /* 0 = all */
+    bool
+        free_reorders; /* true: layout changes cost nothing; false (default): charged to the implementation */
+} cw_dataset_options;
+/* One row a problem with at least one timed candidate, one class an implementation with at least one time. */
+CW_API cw_status cw_dataset_load(cw_store *store, const cw_dataset_options *options, cw_dataset **out,
+                                 cw_error *err);
+CW_API void cw_dataset_free(cw_dataset *data);
+CW_API size_t cw_dataset_rows(const cw_dataset *data);
+CW_API size_t cw_dataset_classes(const cw_dataset *data);
+CW_API const char *cw_dataset_class(const cw_dataset *data, size_t index);
+CW_API const cw_problem *cw_dataset_problem(const cw_dataset *data, size_t row);
+/* Nanoseconds, NaN where there is no time. */
+CW_API double cw_dataset_time(const cw_dataset *data, size_t row, size_t index);
+
+/* ---- 6. Train
+ * -------------------------------------------------------------------------------------------------- */
+
+typedef struct cw_train_options {
+    const char *learner;  /* "tree", "bayes" */
+    int32_t max_depth;    /* tree: 0 = unlimited */
+    int32_t min_leaf;     /* tree: least rows in a leaf, 0 = 1 */
+    double var_smoothing; /* bayes: share of the largest variance added to all, 0 = 1e-9 */
+    uint64_t seed;
+} cw_train_options;
+CW_API cw_status cw_train(const cw_dataset *data, const cw_train_options *options, cw_model **out,
+                          cw_error *err);
+/* Names for help and checks; NULL-ended. */
+CW_API const char *const *cw_learners(void);
+/* Writes to a temporary file beside path and renames: a model file is never half-written. */
+CW_API cw_status cw_model_save(const cw_model *model, const char *path, cw_error *err);
+/* The model as JSON text (what cw_model_save writes); free with cw_free. */
+CW_API cw_status cw_model_json(const cw_model *model, char **out, cw_error *err);
+CW_API cw_status cw_model_parse(const char *text, size_t length, const char *where, cw_model **out,
+                                cw_error *err);
+/* Why the model ranks as it does for p, as lines of text (a tree's path, bayes' leading features); free with
+ * cw_free. */
+CW_API cw_status cw_model_explain(const cw_model *model, const cw_problem *p, char **out, cw_error *err);
+
+/* ---- 7. Validate
+ * ----------------------------------------------------------------------------------------------- */
+
+typedef struct cw_validate_options {
+    const char *split;           /* "network", "near", "group", "kfold:N", "holdout:F" (F = share held out) */
+    const char *const *learners; /* NULL-ended names */
+    cw_train_options train;      /* settings for each learner (its name is ignored) */
+    uint64_t seed;               /* of kfold, group and holdout */
+} cw_validate_options;
+
+/* Scores of one way of choosing over a set of layers; docs/method.md defines each. Sums in microseconds. */
+typedef struct cw_score {
+    int64_t layers, infeasible;
+    double accuracy, accuracy_ties; /* shares; ties: within the measured noise of the best */
+    double chosen_us, oracle_us;
+    double regret;                 /* chosen / oracle - 1 */
+    double geomean;                /* of chosen / oracle over layers */
+    double within_5pct, over_1_5x; /* shares */
+} cw_score;
+
+/* A way of choosing: a learner or a baseline ("best static", "always direct", "library", ...). */
+typedef struct cw_contender {
+    const char *name;
+    bool baseline;
+    cw_score pooled;
+    const cw_score *groups;   /* one a group */
+    const int64_t *confusion; /* classes x classes, [truth * classes + chosen]; NULL for baselines */
+} cw_contender;
+
+typedef struct cw_group {
+    const char *name;
+    cw_prec prec;
+} cw_group;
+
+typedef struct cw_report {
+    const char *split;
+    const cw_group *groups;
+    size_t group_count;
+    const cw_contender *contenders;
+    size_t contender_count;
+    const char *const *classes;
+    size_t class_count;
+} cw_report;
+/* Groups: for split network one a network and precision; else one a fold and precision. The report owns all
+ * its memory. */
+CW_API cw_status cw_validate(const cw_dataset *data, const cw_validate_options *options, cw_report **out,
+                             cw_error *err);
+CW_API void cw_report_free(cw_report *report);
+/* The JSON of `convwise validate --json`; free with cw_free. */
+CW_API cw_status cw_report_json(const cw_report *report, char **out, cw_error *err);
+
+/* ---- 8. Emit
+ * --------------------------------------------------------------------------------------------------- */
+
+typedef struct cw_emit_options {
+    const char *prefix;      /* C identifier that names the function, NULL = "convwise" */
+    const cw_report *report; /* validation figures for the header comment, NULL = those stored in the model */
+} cw_emit_options;
+/* A stand-alone C99 file (docs/formats.md); free with cw_free. */
+CW_API cw_status cw_emit_c(const cw_model *model, const cw_emit_options *options, char **out, cw_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

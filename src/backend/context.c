@@ -1,0 +1,211 @@
+/* context.c: opens the backends, asks them what they have, and runs a convolution in the problem's layout. */
+#include "context.h"
+#include "../base/base.h"
+#include <string.h>
+
+extern const cw_backend_info cw_backends_absent[];
+
+static const char *const family_names[] = {
+#define X(symbol, name) name,
+    CW_FAMILIES(X)
+#undef X
+};
+const char *cw_family_name(cw_family family) {
+    return (size_t)family < CW_FAMILY_COUNT ? family_names[family] : "?";
+}
+
+cw_status cw_context_open(cw_context **out, cw_error *err) {
+    size_t rows = 0, absent = 0;
+    while (cw_backend_table[rows]) rows++;
+    while (cw_backends_absent[absent].name) absent++;
+    cw_context *ctx = cw_alloc(sizeof *ctx);
+    if (!ctx) return cw_fail_memory(err);
+    cw_status status = CW_OK;
+    ctx->open = cw_alloc_n(rows, sizeof *ctx->open);
+    ctx->infos = cw_alloc_n(rows + absent, sizeof *ctx->infos);
+    if (!ctx->open || !ctx->infos) status = cw_fail_memory(err);
+    cw_machine_detect(&ctx->machine);
+    for (size_t i = 0; i < rows && status == CW_OK; i++) {
+        const cw_backend *backend = cw_backend_table[i];
+        if (backend->abi != CW_BACKEND_ABI) {
+            status = cw_fail(err, CW_MISMATCH, "backend %s has ABI %d, not %d: rebuild it", backend->name,
+                             backend->abi, CW_BACKEND_ABI);
+            break;
+        }
+        void *state = NULL;
+        status = backend->open ? backend->open(&ctx->machine, &state, err) : CW_OK;
+        if (status != CW_OK) break;
+        ctx->open[ctx->count].backend = backend;
+        ctx->open[ctx->count].state = state;
+        ctx->infos[ctx->count] = (cw_backend_info){backend->name, backend->version(state), backend->package};
+        ctx->count++;
+    }
+    if (status != CW_OK) {
+        cw_context_close(ctx);
+        return status;
+    }
+    memcpy(ctx->infos + ctx->count, cw_backends_absent, absent * sizeof *ctx->infos);
+    *out = ctx;
+    return CW_OK;
+}
+
+void cw_context_close(cw_context *ctx) {
+    if (!ctx) return;
+    for (size_t i = 0; i < ctx->count; i++)
+        if (ctx->open[i].backend->close) ctx->open[i].backend->close(ctx->open[i].state);
+    cw_free(ctx->open);
+    cw_free(ctx->infos);
+    cw_free(ctx);
+}
+
+const cw_backend_info *cw_backends(const cw_context *ctx, size_t *count) {
+    size_t absent = 0;
+    while (cw_backends_absent[absent].name) absent++;
+    *count = ctx->count + absent;
+    return ctx->infos;
+}
+
+const char *cw_context_version(const cw_context *ctx, const cw_backend *backend) {
+    for (size_t i = 0; i < ctx->count; i++)
+        if (ctx->open[i].backend == backend) return ctx->infos[i].version;
+    return "";
+}
+
+typedef struct collector {
+    cw_found *found;
+    size_t count, capacity;
+    const cw_backend *backend;
+    bool failed;
+} collector;
+
+static void collect(void *arg, const cw_impl *impl, const char *why_not, bool library_choice) {
+    collector *c = arg;
+    if (!cw_grow(&c->found, &c->capacity, c->count + 1, sizeof *c->found)) {
+        c->failed = true;
+        return;
+    }
+    c->found[c->count++] = (cw_found){impl, c->backend, why_not, library_choice};
+}
+
+cw_status cw_context_list(cw_context *ctx, const cw_problem *p, cw_found **out, size_t *count,
+                          cw_error *err) {
+    cw_status status = p ? cw_problem_check(p, err) : CW_OK;
+    collector c = {0};
+    for (size_t i = 0; i < ctx->count && status == CW_OK; i++) {
+        c.backend = ctx->open[i].backend;
+        status = c.backend->list(ctx->open[i].state, p, collect, &c, err);
+        if (c.failed) status = cw_fail_memory(err);
+    }
+    if (status != CW_OK) {
+        cw_free(c.found);
+        return status;
+    }
+    *out = c.found;
+    *count = c.count;
+    return CW_OK;
+}
+
+cw_status cw_context_find(cw_context *ctx, const cw_problem *p, const char *name, cw_found *out,
+                          cw_error *err) {
+    cw_found *found;
+    size_t count;
+    cw_status status = cw_context_list(ctx, p, &found, &count, err);
+    if (status != CW_OK) return status;
+    status = CW_NOT_FOUND;
+    for (size_t i = 0; i < count && status == CW_NOT_FOUND; i++)
+        if (strcmp(found[i].impl->name, name) == 0) *out = found[i], status = CW_OK;
+    cw_free(found);
+    if (status != CW_OK)
+        return cw_fail(err, status, "no implementation is called %s here (convwise impls lists them)", name);
+    if (out->why_not)
+        return cw_fail(err, CW_UNSUPPORTED, "%s does not support this problem: %s", name, out->why_not);
+    return CW_OK;
+}
+
+cw_status cw_impls(cw_context *ctx, const cw_problem *p, cw_impl_info **out, size_t *count, cw_error *err) {
+    cw_found *found;
+    cw_status status = cw_context_list(ctx, p, &found, count, err);
+    if (status != CW_OK) return status;
+    cw_impl_info *infos = cw_alloc_n(*count, sizeof *infos);
+    for (size_t i = 0; infos && i < *count; i++)
+        infos[i] = (cw_impl_info){found[i].impl->name, found[i].backend->name,  found[i].impl->family,
+                                  found[i].why_not,    found[i].library_choice, found[i].impl->candidate};
+    cw_free(found);
+    if (!infos) return cw_fail_memory(err);
+    *out = infos;
+    return CW_OK;
+}
+
+/* ---- A prepared convolution ---- */
+
+struct cw_conv {
+    cw_kernel *kernel;
+    char name[96];
+    size_t workspace_bytes, src_offset,
+        dst_offset; /* own-layout tensors live behind the kernel's workspace */
+};
+
+static size_t align64(size_t n) {
+    return (n + 63) & ~(size_t)63;
+}
+
+cw_status cw_conv_create(cw_context *ctx, const cw_problem *p, const char *impl, const cw_conv_args *args,
+                         cw_conv **out, cw_error *err) {
+    cw_found found;
+    cw_status status = cw_problem_check(p, err);
+    if (status != CW_OK) return status;
+    cw_problem problem = *p;
+    cw_problem_canonical(&problem);
+    status = cw_context_find(ctx, &problem, impl, &found, err);
+    if (status != CW_OK) return status;
+    if (!args->weights) return cw_fail(err, CW_INVALID, "weights are missing");
+    if (!(args->lo <= args->hi)) return cw_fail(err, CW_INVALID, "clamp: lo must not be larger than hi");
+    if (problem.prec == CW_U8 && !args->quant.scale)
+        return cw_fail(err, CW_INVALID, "u8 needs quant.scale for each output channel");
+    if (problem.prec == CW_U8 && !problem.zp && args->quant.src_zp)
+        return cw_fail(err, CW_INVALID, "src_zp is %d but the problem says zero point 0: add ,zp",
+                       args->quant.src_zp);
+    cw_conv *conv = cw_alloc(sizeof *conv);
+    if (!conv) return cw_fail_memory(err);
+    status = found.impl->prepare(found.impl, &problem, args, &conv->kernel, err);
+    if (status != CW_OK) {
+        cw_free(conv);
+        return status;
+    }
+    strncpy(conv->name, found.impl->name, sizeof conv->name - 1);
+    const cw_kernel *k = conv->kernel;
+    conv->src_offset = align64(k->workspace_bytes);
+    conv->dst_offset = conv->src_offset + align64(k->src_own_bytes);
+    conv->workspace_bytes = conv->dst_offset + align64(k->dst_own_bytes);
+    *out = conv;
+    return CW_OK;
+}
+
+size_t cw_conv_workspace(const cw_conv *conv) {
+    return conv->workspace_bytes;
+}
+const char *cw_conv_impl(const cw_conv *conv) {
+    return conv->name;
+}
+
+cw_status cw_conv_run(const cw_conv *conv, const void *src, void *dst, void *workspace) {
+    cw_kernel *k = conv->kernel;
+    char *base = workspace;
+    const void *from = src;
+    void *to = dst;
+    cw_status status = CW_OK;
+    if (k->src_own_bytes) {
+        status = k->src_reorder(k, src, base + conv->src_offset);
+        from = base + conv->src_offset;
+    }
+    if (k->dst_own_bytes) to = base + conv->dst_offset;
+    if (status == CW_OK) status = k->run(k, from, to, workspace);
+    if (status == CW_OK && k->dst_own_bytes) status = k->dst_reorder(k, to, dst);
+    return status;
+}
+
+void cw_conv_free(cw_conv *conv) {
+    if (!conv) return;
+    conv->kernel->destroy(conv->kernel);
+    cw_free(conv);
+}

@@ -1,0 +1,16 @@
+/* table.c: the one table of backends. To add one: its file in this folder, its declaration in context.h, its
+ * row here (docs/how-to-add-a-backend.md). */
+#include "context.h"
+
+const cw_backend *const cw_backend_table[] = {
+    &cw_backend_null,
+    NULL,
+};
+
+/* Backends this source tree has but this build lacks: what `doctor` tells to install. */
+const cw_backend_info cw_backends_absent[] = {
+#if !CW_WITH_ONEDNN
+    {"onednn", NULL, "libdnnl-dev"},
+#endif
+    {NULL, NULL, NULL},
+};

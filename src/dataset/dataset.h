@@ -1,0 +1,47 @@
+/* dataset.h: inside view of a dataset: store rows as a learning matrix, with what validation needs to know.
+ */
+#ifndef CW_DATASET_H
+#define CW_DATASET_H
+
+#include "../learn/learn.h"
+#include "../problem/problem.h"
+#include "../../include/convwise/tools.h"
+
+typedef struct cw_class_info {
+    char *name;
+    cw_family family;
+    char *backend;
+} cw_class_info;
+
+/* A layer of a network that is a row here. */
+typedef struct cw_dataset_layer {
+    size_t net, row, count;
+} cw_dataset_layer; /* count = repeats in the network */
+
+struct cw_dataset {
+    size_t rows, columns, classes;
+    const cw_feature **features;
+    cw_problem *problems; /* rows */
+    double *x;            /* rows x columns */
+    double *time;     /* rows x classes, ns with reorders charged (or not, see free_reorders); NaN = none */
+    double *spread;   /* rows x classes, ns: half-width of the time's noise, for tie sets */
+    int32_t *y;       /* rows: fastest */
+    int32_t *library; /* rows: class of the library's choice, -1 = none or untimed */
+    double *scale;    /* rows: multiply-accumulates */
+    cw_class_info *class_info;
+    char **nets; /* names */
+    size_t net_count;
+    cw_dataset_layer *layers; /* sorted by net, then row */
+    size_t layer_count;
+    char feature_set[16], fingerprint[33], cpu[96], hash[17];
+};
+
+/* The rows listed, as a matrix for train (allocates; release with cw_free on the three arrays). */
+cw_status cw_dataset_matrix(const cw_dataset *data, const size_t *rows, size_t count, cw_matrix *out,
+                            cw_error *err);
+void cw_matrix_release(cw_matrix *m);
+/* Trains on the rows listed; rows NULL = all. */
+cw_status cw_train_rows(const cw_dataset *data, const size_t *rows, size_t count,
+                        const cw_train_options *options, cw_model **out, cw_error *err);
+
+#endif

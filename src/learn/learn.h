@@ -1,0 +1,87 @@
+/* learn.h: learning from numbers. Knows rows, columns, classes and costs; does not know what a convolution
+ * is.
+ *
+ * A learner is one constant cw_learner and one row in table.c. */
+#ifndef CW_LEARN_H
+#define CW_LEARN_H
+
+#include "../base/base.h"
+#include <jansson.h>
+
+/* Rows to learn from. Borrowed by train. All values finite (cw_matrix_check). */
+typedef struct cw_matrix {
+    size_t rows, columns, classes;
+    const double *x;     /* rows x columns */
+    const int32_t *y;    /* rows: the fastest class */
+    const double *cost;  /* rows x classes: time in nanoseconds, NaN = none; may be NULL */
+    const double *scale; /* rows: what times are proportional to (multiply-accumulates), for predicting times;
+                            may be NULL with cost */
+} cw_matrix;
+
+/* Settings of every learner; each reads its own. */
+typedef struct cw_learn_options {
+    int32_t max_depth;    /* 0 = unlimited */
+    int32_t min_leaf;     /* least rows in a leaf, at least 1 */
+    double var_smoothing; /* share of the largest column variance added to every variance */
+    uint64_t seed;
+} cw_learn_options;
+
+typedef struct cw_learner {
+    const char *name;
+    const char *about; /* one line for help */
+    cw_status (*train)(const cw_matrix *data, const cw_learn_options *options, void **state, cw_error *err);
+    /* For one row: cost[c], any scale, smaller is better, never NaN; share[c] (may be NULL) = probability
+     * that class c is the fastest (sums to 1); ns_per_unit[c] (may be NULL) = predicted time over scale, NaN
+     * where it predicts none. Ranking is by cost, ties by static_rank. No allocation; safe from any number of
+     * threads. */
+    void (*predict)(const void *state, const double *x, double *cost, double *share, double *ns_per_unit);
+    /* Lines of text: why. names are of columns and classes. */
+    void (*explain)(const void *state, const double *x, const char *const *columns,
+                    const char *const *classes, cw_buf *out);
+    json_t *(*save)(const void *state); /* NULL = out of memory */
+    /* Refuses anything that predict could not trust: wrong counts, children out of range or cyclic, not
+     * finite. */
+    cw_status (*load)(const json_t *json, size_t columns, size_t classes, void **state, cw_error *err);
+    /* The heart of the emitted file: static tables and
+     *     static int PREFIX_pick(const double *x, const unsigned char *allowed)
+     * that returns the class of smallest cost, ties by static_rank (a permutation), among those with
+     * allowed[class] != 0 (allowed NULL = all), -1 if none. C99, no include, no allocation, the same
+     * arithmetic as predict to the bit. */
+    cw_status (*emit_c)(const void *state, const char *prefix, const int32_t *static_rank, size_t classes,
+                        cw_buf *out, cw_error *err);
+    /* Rows to test an emitted file with: for each threshold, the threshold and its two neighbours in the
+     * column. Calls visit(arg, column, value). NULL = none. */
+    void (*thresholds)(const void *state, void (*visit)(void *arg, int32_t column, double value), void *arg);
+    /* Which columns predict reads; used[columns]. */
+    void (*columns_used)(const void *state, bool *used);
+    size_t (*size)(const void *state); /* nodes of a tree, parameters of another */
+    void (*destroy)(void *state);
+} cw_learner;
+
+extern const cw_learner *const cw_learner_table[]; /* NULL-ended */
+const cw_learner *cw_learner_find(const char *name);
+
+/* Rows >= 1, classes >= 2 with at least two present, labels in range, values finite. */
+cw_status cw_matrix_check(const cw_matrix *data, cw_error *err);
+
+/* ---- Model: a trained learner with all it needs to be used later ---- */
+
+struct cw_model {
+    const cw_learner *learner;
+    void *state;
+    size_t column_count, class_count;
+    char **columns;       /* feature names */
+    char **classes;       /* implementation names */
+    int32_t *static_rank; /* per class: its place (0 = best) in the order by geomean of time over the best,
+                             missing times counted as the row's slowest; a permutation */
+    /* Provenance: free text, for people and for the emitted header. Never NULL. */
+    char *feature_set, *machine, *cpu, *data_hash, *tool_version, *settings;
+    size_t rows;
+    json_t *validation; /* figures of a validation of the same settings, or NULL */
+};
+
+/* Checks everything; refuses other formats and versions by name. where: for messages. */
+cw_status cw_model_from_json(const json_t *json, const char *where, cw_model **out, cw_error *err);
+json_t *cw_model_to_json(const cw_model *model);
+
+#endif

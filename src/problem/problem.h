@@ -1,0 +1,51 @@
+/* problem.h: inside view of the convolution problem: sizes, canonical order, features.
+ * The public part (parse, format, check, sizes) is in convwise.h. */
+#ifndef CW_PROBLEM_H
+#define CW_PROBLEM_H
+
+#include "../../include/convwise.h"
+
+enum { CW_DIM_MAX = 1 << 20, CW_THREADS_MAX = 1024 };
+
+/* The fields of cw_problem in declared order, as integers. */
+#define CW_PROBLEM_FIELDS(X)                                                                                 \
+    X(mb)                                                                                                    \
+    X(g) X(ic) X(ih) X(iw) X(oc) X(kh) X(kw) X(sh) X(sw) X(dh) X(dw) X(pt) X(pl) X(pb) X(pr) X(prec) X(zp)   \
+        X(layout) X(threads)
+
+/* Total order by fields, for sorting and searching; 0 = equal. */
+int cw_problem_compare(const cw_problem *a, const cw_problem *b);
+uint64_t cw_problem_hash(const cw_problem *p);
+/* parse that keeps zp although the precision is f32: how layer tables say it. */
+cw_status cw_problem_parse_layer(const char *text, char *name, size_t name_size, cw_problem *out,
+                                 cw_error *err);
+
+static inline int32_t cw_extent(int32_t k, int32_t d) {
+    return (k - 1) * (d + 1) + 1;
+} /* dilated kernel size */
+
+/* ---- Features ----
+ * One row a feature: a permanent name, which sets it belongs to, a C expression, why it may matter. The
+ * expression is compiled here and printed by the emitter, so both compute the same. Its variables are the
+ * fields of cw_problem as int64_t and `oh`, `ow`; it may use + - * / % ?: comparisons and casts to double, at
+ * most one rounding (no a*b+c in double: a compiler may fuse it) and no function. */
+enum { CW_SET_RAW = 1, CW_SET_ENGINEERED = 2 };
+
+typedef struct cw_feature {
+    const char *name;
+    unsigned sets;
+    const char *expression;
+    const char *why;
+    double (*eval)(const cw_problem *p, int64_t oh, int64_t ow);
+} cw_feature;
+
+extern const cw_feature cw_features[];
+extern const size_t cw_feature_count;
+/* NULL = unknown name. */
+const cw_feature *cw_feature_find(const char *name);
+/* The mask of a set's name ("raw", "engineered"), 0 = unknown. */
+unsigned cw_feature_set(const char *name);
+/* Values of the features of a list, in its order. */
+void cw_features_eval(const cw_feature *const *features, size_t count, const cw_problem *p, double *out);
+
+#endif
