@@ -66,11 +66,17 @@ cw_status cw_matrix_check(const cw_matrix *data, cw_error *err);
 
 /* ---- Model: a trained learner with all it needs to be used later ---- */
 
+/* Most columns, and most classes, of a model: lets a choice keep its scratch on the stack. */
+enum { CW_MODEL_MOST = 1024 };
+
 struct cw_model {
     const cw_learner *learner;
     void *state;
     size_t column_count, class_count;
-    char **columns;       /* feature names */
+    char **columns; /* feature names */
+    /* Per column: what it stands for. Set once by whoever makes the model out of something (select when it
+     * loads, dataset when it trains); learn only frees the array. NULL = it cannot choose for problems. */
+    const void **bound;
     char **classes;       /* implementation names */
     int32_t *static_rank; /* per class: its place (0 = best) in the order by geomean of time over the best,
                              missing times counted as the row's slowest; a permutation */
@@ -80,7 +86,8 @@ struct cw_model {
     json_t *validation; /* figures of a validation of the same settings, or NULL */
 };
 
-/* Checks everything; refuses other formats and versions by name. where: for messages. */
+/* Checks everything, CW_MODEL_MOST too; refuses other formats and versions by name. where: for messages.
+ * bound stays NULL: the public cw_model_load and cw_model_parse are in src/select, which fills it. */
 cw_status cw_model_from_json(const json_t *json, const char *where, cw_model **out, cw_error *err);
 json_t *cw_model_to_json(const cw_model *model);
 

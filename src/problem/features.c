@@ -30,28 +30,28 @@
     X(threads, B, threads, "parallelism favours other blockings")                                            \
     X(oh, E, oh, "output height")                                                                            \
     X(ow, E, ow, "output width")                                                                             \
-    X(icg, E, ic / g, "input channels a group: the reduction's inner length")                                \
-    X(ocg, E, oc / g, "output channels a group: the width of a register block")                              \
+    X(icg, E, icg, "input channels a group: the reduction's inner length")                                   \
+    X(ocg, E, ocg, "output channels a group: the width of a register block")                                 \
     X(gemm_m, E, mb *oh *ow, "rows of the GEMM: pixels")                                                     \
-    X(gemm_k, E, ic / g * kh * kw, "depth of the GEMM")                                                      \
-    X(macs, E, mb *oh *ow *oc *(ic / g) * kh * kw, "work")                                                   \
+    X(gemm_k, E, icg *kh *kw, "depth of the GEMM")                                                           \
+    X(macs, E, mb *oh *ow *oc *icg *kh *kw, "work")                                                          \
     X(src, E, mb *ic *ih *iw, "elements read: which cache holds them")                                       \
-    X(wei, E, oc *(ic / g) * kh * kw, "weights: which cache holds them")                                     \
+    X(wei, E, oc *icg *kh *kw, "weights: which cache holds them")                                            \
     X(dst, E, mb *oh *ow *oc, "elements written")                                                            \
     X(intensity, E,                                                                                          \
-      (double)(mb * oh * ow * oc * (ic / g) * kh * kw) /                                                     \
-          (double)(mb * ic * ih * iw + oc * (ic / g) * kh * kw + mb * oh * ow * oc),                         \
+      (double)(mb * oh * ow * oc * icg * kh * kw) /                                                          \
+          (double)(mb * ic * ih * iw + oc * icg * kh * kw + mb * oh * ow * oc),                              \
       "multiply-accumulates an element moved: compute or bandwidth bound")                                   \
-    X(wei_per_pixel, E, (double)(oc * (ic / g) * kh * kw) / (double)(mb * oh * ow),                          \
+    X(wei_per_pixel, E, (double)(oc * icg * kh * kw) / (double)(mb * oh * ow),                               \
       "weights a pixel: large where packing or streaming weights dominates")                                 \
     X(is_1x1, E, kh == 1 && kw == 1, "plain GEMM")                                                           \
     X(is_3x3s1, E, kh == 3 && kw == 3 && sh == 1 && sw == 1 && dh == 0 && dw == 0, "Winograd applies")       \
     X(is_dw, E, g > 1 && ic == g, "depthwise: no reduction over channels")                                   \
     X(is_grouped, E, g > 1 && ic != g, "grouped but not depthwise")                                          \
     X(is_asym, E, pt != pb || pl != pr, "asymmetric padding: some kernels refuse")                           \
-    X(icg_mod16, E, ic / g % 16, "remainder of a 16-float vector along the input channels")                  \
-    X(ocg_mod16, E, oc / g % 16, "remainder along the output channels")                                      \
-    X(ocg_mod64, E, oc / g % 64, "remainder of a four-vector register block")                                \
+    X(icg_mod16, E, icg % 16, "remainder of a 16-float vector along the input channels")                     \
+    X(ocg_mod16, E, ocg % 16, "remainder along the output channels")                                         \
+    X(ocg_mod64, E, ocg % 64, "remainder of a four-vector register block")                                   \
     X(ow_mod8, E, ow % 8, "remainder of a register block of pixels")                                         \
     X(waste_f2, E, (double)((oh + 1) / 2 * 2 * ((ow + 1) / 2 * 2)) / (double)(oh * ow),                      \
       "outputs computed for nothing by Winograd tiles of 2x2")                                               \
@@ -60,17 +60,13 @@
     X(tiles_f4, E, mb *((oh + 3) / 4) * ((ow + 3) / 4), "tiles of 4x4: rows of Winograd's GEMMs")
 
 /* Every expression sees every variable; unused ones are expected. */
-#define VARIABLES                                                                                            \
-    int64_t mb = p->mb, g = p->g, ic = p->ic, ih = p->ih, iw = p->iw, oc = p->oc, kh = p->kh, kw = p->kw,    \
-            sh = p->sh, sw = p->sw, dh = p->dh, dw = p->dw, pt = p->pt, pl = p->pl, pb = p->pb, pr = p->pr,  \
-            prec = p->prec, zp = p->zp, threads = p->threads;                                                \
-    (void)mb, (void)g, (void)ic, (void)ih, (void)iw, (void)oc, (void)kh, (void)kw, (void)sh, (void)sw,       \
-        (void)dh, (void)dw, (void)pt, (void)pl, (void)pb, (void)pr, (void)prec, (void)zp, (void)threads,     \
-        (void)oh, (void)ow;
+#define VARIABLE(name)                                                                                       \
+    int64_t name = v->name;                                                                                  \
+    (void)name;
 
 #define X(name, sets, expression, why)                                                                       \
-    static double eval_##name(const cw_problem *p, int64_t oh, int64_t ow) {                                 \
-        VARIABLES                                                                                            \
+    static double eval_##name(const cw_variables *v) {                                                       \
+        CW_FEATURE_VARIABLES(VARIABLE)                                                                       \
         return (double)(expression);                                                                         \
     }
 CW_FEATURES(X)
@@ -98,5 +94,9 @@ unsigned cw_feature_set(const char *name) {
 void cw_features_eval(const cw_feature *const *features, size_t count, const cw_problem *p, double *out) {
     cw_sizes s;
     cw_problem_sizes(p, &s);
-    for (size_t i = 0; i < count; i++) out[i] = features[i]->eval(p, s.oh, s.ow);
+    cw_variables v = {.oh = s.oh, .ow = s.ow, .icg = p->ic / p->g, .ocg = p->oc / p->g};
+#define X(field) v.field = p->field;
+    CW_PROBLEM_FIELDS(X)
+#undef X
+    for (size_t i = 0; i < count; i++) out[i] = features[i]->eval(&v);
 }

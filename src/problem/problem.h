@@ -10,8 +10,10 @@ enum { CW_DIM_MAX = 1 << 20, CW_THREADS_MAX = 1024 };
 /* The fields of cw_problem in declared order, as integers. */
 #define CW_PROBLEM_FIELDS(X)                                                                                 \
     X(mb)                                                                                                    \
-    X(g) X(ic) X(ih) X(iw) X(oc) X(kh) X(kw) X(sh) X(sw) X(dh) X(dw) X(pt) X(pl) X(pb) X(pr) X(prec) X(zp)   \
-        X(layout) X(threads)
+    X(g)                                                                                                     \
+    X(ic)                                                                                                    \
+    X(ih) X(iw) X(oc) X(kh) X(kw) X(sh) X(sw) X(dh) X(dw) X(pt) X(pl) X(pb) X(pr) X(prec) X(zp) X(layout)    \
+        X(threads)
 
 /* Total order by fields, for sorting and searching; 0 = equal. */
 int cw_problem_compare(const cw_problem *a, const cw_problem *b);
@@ -26,17 +28,25 @@ static inline int32_t cw_extent(int32_t k, int32_t d) {
 
 /* ---- Features ----
  * One row a feature: a permanent name, which sets it belongs to, a C expression, why it may matter. The
- * expression is compiled here and printed by the emitter, so both compute the same. Its variables are the
- * fields of cw_problem as int64_t and `oh`, `ow`; it may use + - * / % ?: comparisons and casts to double, at
- * most one rounding (no a*b+c in double: a compiler may fuse it) and no function. */
+ * expression is compiled here and printed by the emitter, so both compute the same. Its variables are those
+ * of CW_FEATURE_VARIABLES as int64_t; it may use + - * / % ?: comparisons and casts to double, at most one
+ * rounding (no a*b+c in double: a compiler may fuse it) and no function. */
 enum { CW_SET_RAW = 1, CW_SET_ENGINEERED = 2 };
+
+/* What expressions may name: the fields of a canonical problem, the output's size, channels a group. */
+#define CW_FEATURE_VARIABLES(X) CW_PROBLEM_FIELDS(X) X(oh) X(ow) X(icg) X(ocg)
+typedef struct cw_variables {
+#define X(name) int64_t name;
+    CW_FEATURE_VARIABLES(X)
+#undef X
+} cw_variables;
 
 typedef struct cw_feature {
     const char *name;
     unsigned sets;
     const char *expression;
     const char *why;
-    double (*eval)(const cw_problem *p, int64_t oh, int64_t ow);
+    double (*eval)(const cw_variables *v);
 } cw_feature;
 
 extern const cw_feature cw_features[];
