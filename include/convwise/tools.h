@@ -91,7 +91,8 @@ typedef enum cw_state {
 } cw_state;
 CW_API const char *cw_state_name(cw_state state);
 
-/* One problem x implementation, as measured. Times in nanoseconds. */
+/* One problem x implementation, as measured. Times in nanoseconds; what is read from a store has NaN for the
+ * times of a state that carries none. */
 typedef struct cw_measurement {
     cw_problem problem;
     const char *impl; /* name */
@@ -119,9 +120,15 @@ typedef struct cw_store_info {
 } cw_store_info;
 CW_API cw_status cw_store_info_get(cw_store *store, cw_store_info *out, cw_error *err);
 
-/* Names the session that following measurements belong to. */
+/* How cw_measure takes times (docs/measuring.md), recorded with each run; grows when times stop being
+ * comparable. */
+enum { CW_PROTOCOL = 1 };
+/* Names the session that following measurements belong to. conditions_json: an object, NULL = {}. */
 CW_API cw_status cw_store_begin_run(cw_store *store, const cw_machine *machine, const char *conditions_json,
                                     int32_t threads, cw_error *err);
+/* Committed when it returns. CW_INVALID where a state that carries a time has none, or a name is not usable
+ * (names: 1 to 127 of letters, digits and . _ : + - /; versions: 1 to 63 printable ASCII characters). A long
+ * detail is cut. */
 CW_API cw_status cw_store_add(cw_store *store, const cw_measurement *m, cw_error *err);
 /* Records the layers (shapes, order, repeats) of a network; replaces one of the same name. */
 CW_API cw_status cw_store_add_net(cw_store *store, const cw_net *net, cw_error *err);
@@ -134,6 +141,24 @@ CW_API cw_status cw_store_each(cw_store *store, const char *fingerprint, cw_stor
 /* Networks in the store, in order of their names. */
 typedef cw_status cw_net_visit(void *arg, const cw_net *net);
 CW_API cw_status cw_store_each_net(cw_store *store, cw_net_visit *visit, void *arg, cw_error *err);
+
+/* Machines in the store, in order of their fingerprints; problems = those with at least one measurement. */
+typedef cw_status cw_machine_visit(void *arg, const cw_machine *machine, int64_t problems,
+                                   int64_t measurements);
+CW_API cw_status cw_store_each_machine(cw_store *store, cw_machine_visit *visit, void *arg, cw_error *err);
+/* What the store has of one problem on one machine, so that measuring can resume: every implementation and
+ * library version, once, with its newest state, in no order. Nothing is visited for an unknown machine or
+ * problem. Strings are valid during the visit. */
+typedef cw_status cw_done_visit(void *arg, const char *impl, const char *version, cw_state state);
+CW_API cw_status cw_store_done(cw_store *store, const char *fingerprint, const cw_problem *problem,
+                               cw_done_visit *visit, void *arg, cw_error *err);
+/* Adds the runs, measurements and networks of another store, all or nothing. What is there already (the same
+ * measurement of the same run, a network of the same name) is left alone, so that merging twice is harmless.
+ * added: new measurements, may be NULL. */
+CW_API cw_status cw_store_merge(cw_store *store, const char *other_path, int64_t *added, cw_error *err);
+/* Writes every measurement as CSV (RFC 4180, one line of names first; columns in docs/formats.md) to path,
+ * all or nothing. */
+CW_API cw_status cw_store_export_csv(cw_store *store, const char *path, cw_error *err);
 
 /* ---- 4. Measure
  * ------------------------------------------------------------------------------------------------ */
