@@ -226,10 +226,15 @@ typedef struct cw_train_options {
     double var_smoothing; /* bayes: share of the largest variance added to all, 0 = 1e-9 */
     uint64_t seed;
 } cw_train_options;
+/* Classes of the model: the dataset's that have at least one time. CW_NOT_FOUND: no rows, or no such learner;
+ * CW_INVALID: bad settings, or one implementation wins every row (the message names it). Same data and
+ * options, same bytes. */
 CW_API cw_status cw_train(const cw_dataset *data, const cw_train_options *options, cw_model **out,
                           cw_error *err);
 /* Names for help and checks; NULL-ended. */
 CW_API const char *const *cw_learners(void);
+/* The feature set the model was trained on: "raw" or "engineered"; borrowed. */
+CW_API const char *cw_model_features(const cw_model *model);
 /* Writes to a temporary file beside path and renames: a model file is never half-written. */
 CW_API cw_status cw_model_save(const cw_model *model, const char *path, cw_error *err);
 /* The model as JSON text (what cw_model_save writes); free with cw_free. */
@@ -244,31 +249,41 @@ CW_API cw_status cw_model_explain(const cw_model *model, const cw_problem *p, ch
  * ----------------------------------------------------------------------------------------------- */
 
 typedef struct cw_validate_options {
-    const char *split;           /* "network", "near", "group", "kfold:N", "holdout:F" (F = share held out) */
+    const char *split; /* "network", "near", "group", "kfold:N", "holdout:F" (F = share held out); NULL =
+                          network where at least two networks have rows, else group */
     const char *const *learners; /* NULL-ended names */
     cw_train_options train;      /* settings for each learner (its name is ignored) */
     uint64_t seed;               /* of kfold, group and holdout */
 } cw_validate_options;
 
-/* Scores of one way of choosing over a set of layers; docs/method.md defines each. Sums in microseconds. */
+/* Scores of one way of choosing over a set of layers; docs/validating.md defines each. Times are sums in
+ * microseconds, each layer counted as often as its network has it. A figure that does not exist (no layers,
+ * nothing to gain) is NaN, null in JSON. */
 typedef struct cw_score {
-    int64_t layers, infeasible;
+    int64_t layers;
+    int64_t infeasible;          /* choices without a time: cannot run. Charged the layer's slowest time */
+    int64_t unmasked_infeasible; /* learners: how often the choice would be one if nothing were masked */
+    int64_t fallbacks; /* layers where the contender had no answer of its own: best static's is taken */
     double accuracy, accuracy_ties; /* shares; ties: within the measured noise of the best */
     double chosen_us, oracle_us;
-    double regret;                 /* chosen / oracle - 1 */
-    double geomean;                /* of chosen / oracle over layers */
+    double best_static_us, library_us; /* what these two baselines take for the same layers */
+    double regret;                     /* chosen / oracle - 1 */
+    double geomean;                    /* of chosen / oracle over layers */
+    double headroom; /* (best static - chosen) / (best static - oracle): 1 = all that can be won */
     double within_5pct, over_1_5x; /* shares */
 } cw_score;
 
-/* A way of choosing: a learner or a baseline ("best static", "always direct", "library", ...). */
+/* A way of choosing: a learner or a baseline ("oracle", "best static", "always direct", "library", ...). */
 typedef struct cw_contender {
     const char *name;
     bool baseline;
     cw_score pooled;
+    cw_score by_prec[2];      /* pooled by cw_prec; layers = 0 where the data has none */
     const cw_score *groups;   /* one a group */
-    const int64_t *confusion; /* classes x classes, [truth * classes + chosen]; NULL for baselines */
+    const int64_t *confusion; /* classes x classes, [truth * classes + chosen], layers; NULL for baselines */
 } cw_contender;
 
+/* Layers scored together. */
 typedef struct cw_group {
     const char *name;
     cw_prec prec;
@@ -276,20 +291,32 @@ typedef struct cw_group {
 
 typedef struct cw_report {
     const char *split;
+    const char *note; /* what a reader must know, e.g. "random: flatters"; NULL = nothing */
     const cw_group *groups;
     size_t group_count;
-    const cw_contender *contenders;
+    const cw_contender *contenders; /* learners first, then baselines */
     size_t contender_count;
     const char *const *classes;
     size_t class_count;
 } cw_report;
-/* Groups: for split network one a network and precision; else one a fold and precision. The report owns all
- * its memory. */
+/* Groups: for splits network and near one a network and precision; else one a fold and precision. Nothing of
+ * a test row, nor a copy of it, is in the training of its fold, baselines included. The report owns all its
+ * memory. */
 CW_API cw_status cw_validate(const cw_dataset *data, const cw_validate_options *options, cw_report **out,
                              cw_error *err);
-CW_API void cw_report_free(cw_report *report);
+/* Scores this very model on all rows of a dataset with the model's features; one group a network and
+ * precision, or a precision where no network has rows. Best static is the model's own static order. The note
+ * says whether the rows are those it was trained on. CW_MISMATCH: other features, or no implementation in
+ * common. */
+CW_API cw_status cw_validate_model(const cw_dataset *data, const cw_model *model, cw_report **out,
+                                   cw_error *err);
+CW_API void cw_report_free(cw_report *report); /* NULL is fine */
 /* The JSON of `convwise validate --json`; free with cw_free. */
 CW_API cw_status cw_report_json(const cw_report *report, char **out, cw_error *err);
+/* Keeps the pooled figures of the model's learner in the model, for its file and for emitted headers:
+ * {"split", "note", "pooled": {figures}, "f32": {figures}, "u8": {figures}}. Before the model is shared.
+ * CW_NOT_FOUND: the report has no such learner. */
+CW_API cw_status cw_model_set_validation(cw_model *model, const cw_report *report, cw_error *err);
 
 /* ---- 8. Emit
  * --------------------------------------------------------------------------------------------------- */

@@ -40,6 +40,11 @@ struct cw_dataset {
 cw_status cw_dataset_matrix(const cw_dataset *data, const size_t *rows, size_t count, cw_matrix *out,
                             cw_error *err);
 void cw_matrix_release(cw_matrix *m);
+/* Class indices in the order of their geomean of time over the best, best first, over the rows listed
+ * that have one precision (-1 = any; any as well where no row has it). A missing time counts as the row's
+ * slowest. Ties keep the order of the classes. order: classes entries. */
+cw_status cw_static_order(const cw_dataset *data, const size_t *rows, size_t count, int32_t prec,
+                          size_t *order, cw_error *err);
 /* Trains on the rows listed; rows NULL = all. */
 cw_status cw_train_rows(const cw_dataset *data, const size_t *rows, size_t count,
                         const cw_train_options *options, cw_model **out, cw_error *err);
