@@ -4,6 +4,7 @@
 
 const cw_backend *const cw_backend_table[] = {
     &cw_backend_null,
+    &cw_backend_ref,
     NULL,
 };
 

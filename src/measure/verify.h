@@ -1,0 +1,52 @@
+/* verify.h: a convolution with data and its right answer, and the limits within which an implementation must
+ * meet it. No time is stored and no choice offered for an output that was not compared here first. */
+#ifndef CW_VERIFY_H
+#define CW_VERIFY_H
+
+#include "../../include/convwise/backend.h"
+
+/* Data, the same for the same seed on every machine. Weights have mean 0; the bias is never all zero.
+ *
+ * CW_FILL_INTEGER: small integers, so that every f32 sum is exact in any order, and u8 scales that are powers
+ *   of two: implementations of exact kinds must match the reference to the bit.
+ * CW_FILL_NORMAL: N(0,1)-like (a sum of four uniforms: |x| < 3.5), for timing. f32 weights are divided by
+ *   sqrt(K), K products an output, so that outputs are N(0,1)-like too. u8 sources have mean 128 and
+ * deviation 42 where the problem has a zero point (128), else they are |N| with zero point 0, as after a
+ * ReLU; weights are N(0, 127/4).
+ *
+ * u8 scales differ from channel to channel and outputs spread over 0..255. The destination's zero point is
+ * 120 with zp (not the source's, so that mixing them up shows), else 0 with a bias that keeps most outputs
+ * above 0.
+ *
+ * Clamp: about -1.5 and 2 deviations of the output (u8: 16 and 240), so that it clips some outputs on each
+ * side but hides few errors; a ReLU would hide half of them. */
+typedef enum cw_fill { CW_FILL_INTEGER, CW_FILL_NORMAL } cw_fill;
+
+typedef struct cw_case {
+    cw_problem problem; /* canonical */
+    cw_sizes sizes;
+    void *src, *weights, *bias;
+    float *scale;        /* u8: oc, else NULL */
+    cw_conv_args args;   /* points into this case */
+    void *expected;      /* by the reference */
+    double expected_max; /* largest |expected|, at least 1e-30 */
+    cw_fill fill;
+} cw_case;
+
+/* Makes data and runs the reference (about 2e9 multiply-accumulates a second). p must be valid. On failure
+ * *out is empty. */
+cw_status cw_case_make(const cw_problem *p, cw_fill fill, uint64_t seed, cw_case *out, cw_error *err);
+void cw_case_release(cw_case *c); /* of an empty (zeroed) case: fine */
+
+/* Compares dst (dst_count elements) with the expected output.
+ * *error: f32: largest |dst - expected| / expected_max; u8: largest difference in steps; HUGE_VAL for a NaN
+ * or an infinity. Returns CW_OK, or CW_WRONG beyond the limit: exact kinds, integer fill   0 exact kinds,
+ * normal fill    f32 1e-5: the order of summation is free; u8 1 step: a product may round differently where
+ * it is fused or scaled in another order Winograd and FFT, f32       1e-3: F(4x4,3x3) errs by about 2e-5 of
+ * the largest output and larger tiles by more (Lavin, Gray 2015, section 5), while a wrong tap or pixel shows
+ * as 1e-2 up Winograd and FFT, u8        8 steps: 8-bit variants round the transformed tile to 8 bits again
+ */
+cw_status cw_case_compare(const cw_case *c, const cw_impl *impl, const void *dst, double *error,
+                          cw_error *err);
+
+#endif
