@@ -4,7 +4,7 @@
  * implementation prepares a kernel for one problem; a kernel runs. Backends do not see each other and print
  * nothing. What a backend need not do: validate problems (they passed cw_problem_check), check outputs, take
  * times, or guard against being called from two threads (a context belongs to one).
- * docs/how-to-add-a-backend.md walks through one. */
+ * CONTRIBUTING.md tells how to add one. */
 #ifndef CONVWISE_BACKEND_H
 #define CONVWISE_BACKEND_H
 

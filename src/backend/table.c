@@ -1,5 +1,5 @@
 /* table.c: the one table of backends. To add one: its file in this folder, its declaration in context.h, its
- * row here (docs/how-to-add-a-backend.md). */
+ * row here (CONTRIBUTING.md). */
 #include "context.h"
 
 const cw_backend *const cw_backend_table[] = {
