@@ -7,6 +7,7 @@ static const struct command {
     cli_main *run;
     const char *about;
 } commands[] = {
+    {"demo", cmd_demo, "the main job end to end on this machine, in about three minutes"},
     {NULL, NULL, NULL},
 };
 
@@ -47,6 +48,7 @@ static int unknown(const char *name) {
 }
 
 int main(int argc, char **argv) {
+    argp_err_exit_status = CLI_USAGE;
     if (argc < 2) {
         print_help(stderr);
         return CLI_USAGE;
