@@ -61,7 +61,8 @@ typedef struct cw_learner {
 extern const cw_learner *const cw_learner_table[]; /* NULL-ended */
 const cw_learner *cw_learner_find(const char *name);
 
-/* Rows >= 1, classes >= 2 with at least two present, labels in range, values finite. */
+/* Rows >= 1, columns 1..CW_MODEL_MOST, classes 2..CW_MODEL_MOST with at least two present, labels in range,
+ * values finite, times NaN or above 0, scales above 0. Every train calls it. */
 cw_status cw_matrix_check(const cw_matrix *data, cw_error *err);
 
 /* ---- Model: a trained learner with all it needs to be used later ---- */
@@ -86,9 +87,19 @@ struct cw_model {
     json_t *validation; /* figures of a validation of the same settings, or NULL */
 };
 
+/* Names of columns and classes: 1 to 95 printable ASCII characters without " \\ * ? so that they can stand in
+ * a C string or comment as they are. Provenance: at most 4,096 bytes of UTF-8 each, no control characters;
+ * escape it before it goes into C. */
+enum { CW_MODEL_NAME = 96, CW_MODEL_TEXT = 4096 };
+
 /* Checks everything, CW_MODEL_MOST too; refuses other formats and versions by name. where: for messages.
  * bound stays NULL: the public cw_model_load and cw_model_parse are in src/select, which fills it. */
 cw_status cw_model_from_json(const json_t *json, const char *where, cw_model **out, cw_error *err);
-json_t *cw_model_to_json(const cw_model *model);
+/* The same from the text of a model file, at most CW_MODEL_BYTES; not JSON: the message has line and column.
+ */
+enum { CW_MODEL_BYTES = 1 << 28 };
+cw_status cw_model_from_text(const char *text, size_t length, const char *where, cw_model **out,
+                             cw_error *err);
+json_t *cw_model_to_json(const cw_model *model); /* NULL = out of memory */
 
 #endif

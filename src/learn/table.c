@@ -1,0 +1,69 @@
+/* table.c: the learners there are, and the check of what they are given. A learner is one row here. */
+#include "learn.h"
+#include "../../include/convwise/tools.h"
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+extern const cw_learner cw_learner_tree, cw_learner_bayes;
+
+const cw_learner *const cw_learner_table[] = {&cw_learner_tree, &cw_learner_bayes, NULL};
+
+/* The same names in the same order; test_model checks that they agree. */
+static const char *const names[] = {"tree", "bayes", NULL};
+
+const char *const *cw_learners(void) {
+    return names;
+}
+
+const cw_learner *cw_learner_find(const char *name) {
+    for (size_t i = 0; cw_learner_table[i]; i++)
+        if (strcmp(cw_learner_table[i]->name, name) == 0) return cw_learner_table[i];
+    return NULL;
+}
+
+static cw_status check_labels(const cw_matrix *m, cw_error *err) {
+    bool two = false;
+    for (size_t r = 0; r < m->rows; r++) {
+        if (m->y[r] < 0 || (size_t)m->y[r] >= m->classes)
+            return cw_fail(err, CW_INVALID, "row %zu: class %" PRId32 " is not one of the %zu classes", r,
+                           m->y[r], m->classes);
+        if (m->y[r] != m->y[0]) two = true;
+    }
+    if (!two)
+        return cw_fail(err, CW_INVALID,
+                       "all %zu rows have the same fastest class (%" PRId32 "): nothing to learn", m->rows,
+                       m->y[0]);
+    return CW_OK;
+}
+
+static cw_status check_times(const cw_matrix *m, cw_error *err) {
+    for (size_t r = 0; m->cost && r < m->rows; r++)
+        for (size_t c = 0; c < m->classes; c++) {
+            double t = m->cost[r * m->classes + c];
+            if (!isnan(t) && !(t > 0 && t < INFINITY))
+                return cw_fail(err, CW_INVALID, "row %zu, class %zu: a time of %g ns: must be above 0", r, c,
+                               t);
+        }
+    for (size_t r = 0; m->scale && r < m->rows; r++)
+        if (!(m->scale[r] > 0 && m->scale[r] < INFINITY))
+            return cw_fail(err, CW_INVALID, "row %zu: a scale of %g: must be above 0", r, m->scale[r]);
+    return CW_OK;
+}
+
+cw_status cw_matrix_check(const cw_matrix *m, cw_error *err) {
+    if (m->rows == 0) return cw_fail(err, CW_INVALID, "no rows to learn from: measure first");
+    if (m->rows > INT32_MAX)
+        return cw_fail(err, CW_INVALID, "%zu rows are too many: at most 2^31 - 1", m->rows);
+    if (m->columns == 0 || m->columns > CW_MODEL_MOST)
+        return cw_fail(err, CW_INVALID, "%zu columns: must be 1 to %d", m->columns, CW_MODEL_MOST);
+    if (m->classes < 2 || m->classes > CW_MODEL_MOST)
+        return cw_fail(err, CW_INVALID, "%zu classes: learning needs 2 to %d", m->classes, CW_MODEL_MOST);
+    cw_status status = check_labels(m, err);
+    if (status != CW_OK) return status;
+    for (size_t r = 0; r < m->rows; r++)
+        for (size_t c = 0; c < m->columns; c++)
+            if (!isfinite(m->x[r * m->columns + c]))
+                return cw_fail(err, CW_INVALID, "row %zu, column %zu: the value is not finite", r, c);
+    return check_times(m, err);
+}
