@@ -18,6 +18,16 @@ typedef struct cw_dataset_layer {
     size_t net, row, count;
 } cw_dataset_layer; /* count = repeats in the network */
 
+/* Rows are sorted by cw_problem_compare, classes by name.
+ *
+ * spread: a time is the smallest of a few pass medians. Its half-width of noise is the larger of two figures:
+ * twice the standard error of a median of all samples, 2 * 1.2533 * 1.4826 * mad / sqrt(samples), and the
+ * distance from the smallest pass to the next, which shows what differs between passes. Not the range of the
+ * passes: one burst on a shared machine would make everything a tie. Two classes tie where their intervals
+ * [time - spread, time + spread] overlap.
+ *
+ * A network is here if at least one of its layers is a row, whatever the row's batch, precision and threads
+ * are: measured in f32 and u8 it has rows of both. */
 struct cw_dataset {
     size_t rows, columns, classes;
     const cw_feature **features;
@@ -26,7 +36,8 @@ struct cw_dataset {
     double *time;     /* rows x classes, ns with reorders charged (or not, see free_reorders); NaN = none */
     double *spread;   /* rows x classes, ns: half-width of the time's noise, for tie sets */
     int32_t *y;       /* rows: fastest */
-    int32_t *library; /* rows: class of the library's choice, -1 = none or untimed */
+    int32_t *library; /* rows: class of the library's choice, -1 = none or untimed; of several libraries' the
+                         first */
     double *scale;    /* rows: multiply-accumulates */
     cw_class_info *class_info;
     char **nets; /* names */
@@ -36,7 +47,7 @@ struct cw_dataset {
     char feature_set[16], fingerprint[33], cpu[96], hash[17];
 };
 
-/* The rows listed, as a matrix for train (allocates; release with cw_free on the three arrays). */
+/* The rows listed (NULL = all), copied into a matrix for train; release with cw_matrix_release. */
 cw_status cw_dataset_matrix(const cw_dataset *data, const size_t *rows, size_t count, cw_matrix *out,
                             cw_error *err);
 void cw_matrix_release(cw_matrix *m);
