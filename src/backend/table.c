@@ -5,6 +5,7 @@
 const cw_backend *const cw_backend_table[] = {
     &cw_backend_null,
     &cw_backend_ref,
+    &cw_backend_own,
     NULL,
 };
 

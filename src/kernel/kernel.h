@@ -30,4 +30,24 @@ static inline int64_t cw_ceil_div(int64_t a, int64_t b) {
     return (a + b - 1) / b;
 }
 
+/* One of our implementations: what prepare functions get as their cw_impl. */
+typedef struct cw_own_impl {
+    cw_impl impl;                                /* first */
+    const char *(*why_not)(const cw_problem *p); /* NULL, or why the problem is not supported */
+    const cw_machine *machine;
+} cw_own_impl;
+
+typedef cw_status cw_prepare(const cw_impl *impl, const cw_problem *p, const cw_conv_args *args,
+                             cw_kernel **out, cw_error *err);
+cw_prepare cw_direct_prepare;        /* direct.c, and depthwise.c where it fits */
+cw_prepare cw_depthwise_prepare;     /* depthwise.c */
+cw_prepare cw_gemm_prepare;          /* gemm.c */
+cw_prepare cw_winograd_f2x3_prepare; /* winograd.c */
+cw_prepare cw_winograd_f4x3_prepare;
+const char *cw_direct_why_not(const cw_problem *p);
+const char *cw_gemm_why_not(const cw_problem *p);
+const char *cw_winograd_why_not(const cw_problem *p);
+/* Whether cw_depthwise_prepare takes the problem. */
+bool cw_depthwise_fits(const cw_problem *p);
+
 #endif

@@ -1,0 +1,46 @@
+/* own.c: our own kernels as a backend. One row an implementation; the kernels are in src/kernel. */
+#include "context.h"
+#include "../base/base.h"
+#include "../kernel/kernel.h"
+
+static const cw_own_impl rows[] = {
+    {{"own.direct", CW_FAMILY_DIRECT, true, true, cw_direct_prepare}, cw_direct_why_not, NULL},
+    {{"own.gemm", CW_FAMILY_GEMM, true, true, cw_gemm_prepare}, cw_gemm_why_not, NULL},
+    {{"own.winograd_f2x3", CW_FAMILY_WINOGRAD, true, false, cw_winograd_f2x3_prepare},
+     cw_winograd_why_not,
+     NULL},
+    {{"own.winograd_f4x3", CW_FAMILY_WINOGRAD, true, false, cw_winograd_f4x3_prepare},
+     cw_winograd_why_not,
+     NULL},
+};
+
+/* The state is the rows with the machine filled in. */
+static cw_status open(const cw_machine *machine, void **state, cw_error *err) {
+    cw_own_impl *own = cw_alloc(sizeof rows);
+    if (!own) return cw_fail_memory(err);
+    for (size_t i = 0; i < CW_COUNT(rows); i++) {
+        own[i] = rows[i];
+        own[i].machine = machine;
+    }
+    *state = own;
+    return CW_OK;
+}
+
+static void close(void *state) {
+    cw_free(state);
+}
+
+static cw_status list(void *state, const cw_problem *p, cw_impl_visit *visit, void *arg, cw_error *err) {
+    (void)err;
+    const cw_own_impl *own = state;
+    for (size_t i = 0; i < CW_COUNT(rows); i++) visit(arg, &own[i].impl, p ? own[i].why_not(p) : NULL, false);
+    return CW_OK;
+}
+
+static const char *version(void *state) {
+    (void)state;
+    return CW_VERSION;
+}
+
+const cw_backend cw_backend_own = {
+    .abi = CW_BACKEND_ABI, .name = "own", .open = open, .close = close, .version = version, .list = list};
