@@ -1,0 +1,230 @@
+/* train.c: dataset to model: which classes a model has, its static order and its provenance. The learning
+ * itself is src/learn's. */
+#include "dataset.h"
+#include <math.h>
+#include <string.h>
+
+typedef struct ranked {
+    double penalty; /* sum of log(time / best) */
+    size_t index;
+} ranked;
+
+static int by_penalty(const void *left, const void *right) {
+    const ranked *a = left, *b = right;
+    if (a->penalty != b->penalty) return a->penalty < b->penalty ? -1 : 1;
+    return a->index < b->index ? -1 : a->index > b->index;
+}
+
+static void add_penalties(const cw_dataset *data, size_t row, ranked *ranks) {
+    const double *time = data->time + row * data->classes;
+    double best = INFINITY, slowest = 0;
+    for (size_t c = 0; c < data->classes; c++) {
+        if (isnan(time[c])) continue;
+        if (time[c] < best) best = time[c];
+        if (time[c] > slowest) slowest = time[c];
+    }
+    for (size_t c = 0; c < data->classes; c++)
+        ranks[c].penalty += log((isnan(time[c]) ? slowest : time[c]) / best);
+}
+
+cw_status cw_static_order(const cw_dataset *data, const size_t *rows, size_t count, int32_t prec,
+                          size_t *order, cw_error *err) {
+    ranked *ranks = cw_alloc_n(data->classes, sizeof *ranks);
+    if (!ranks) return cw_fail_memory(err);
+    for (size_t c = 0; c < data->classes; c++) ranks[c].index = c;
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (prec >= 0 && data->problems[rows[i]].prec != prec) continue;
+        add_penalties(data, rows[i], ranks);
+        used++;
+    }
+    for (size_t i = 0; used == 0 && i < count; i++) add_penalties(data, rows[i], ranks);
+    qsort(ranks, data->classes, sizeof *ranks, by_penalty);
+    for (size_t i = 0; i < data->classes; i++) order[i] = ranks[i].index;
+    cw_free(ranks);
+    return CW_OK;
+}
+
+/* Which of the dataset's classes the rows know, and the way there and back. */
+typedef struct class_map {
+    size_t count;
+    size_t *of_model; /* count: dataset's index */
+    int32_t *of_data; /* dataset's classes: model's index, -1 = absent */
+} class_map;
+
+static void map_release(class_map *map) {
+    cw_free(map->of_model);
+    cw_free(map->of_data);
+}
+
+static cw_status map_classes(const cw_dataset *data, const size_t *rows, size_t count, class_map *map,
+                             cw_error *err) {
+    map->of_model = cw_alloc_n(data->classes, sizeof *map->of_model);
+    map->of_data = cw_alloc_n(data->classes, sizeof *map->of_data);
+    if (!map->of_model || !map->of_data) return cw_fail_memory(err);
+    for (size_t c = 0; c < data->classes; c++) {
+        bool timed = false;
+        for (size_t i = 0; !timed && i < count; i++) timed = !isnan(data->time[rows[i] * data->classes + c]);
+        if (timed && map->count == CW_MODEL_MOST)
+            return cw_fail(err, CW_UNSUPPORTED,
+                           "more than %d implementations have times: too many for a model", CW_MODEL_MOST);
+        map->of_data[c] = timed ? (int32_t)map->count : -1;
+        if (timed) map->of_model[map->count++] = c;
+    }
+    return CW_OK;
+}
+
+/* Narrows a dataset's matrix to the model's classes. */
+static cw_status narrow(cw_matrix *m, const class_map *map, cw_error *err) {
+    int32_t *y = cw_alloc_n(m->rows, sizeof *y);
+    double *cost = cw_alloc_n(m->rows, map->count * sizeof *cost);
+    if (!y || !cost) {
+        cw_free(y);
+        cw_free(cost);
+        return cw_fail_memory(err);
+    }
+    for (size_t i = 0; i < m->rows; i++) {
+        y[i] = map->of_data[m->y[i]];
+        for (size_t c = 0; c < map->count; c++)
+            cost[i * map->count + c] = m->cost[i * m->classes + map->of_model[c]];
+    }
+    cw_free((void *)m->y);
+    cw_free((void *)m->cost);
+    m->y = y;
+    m->cost = cost;
+    m->classes = map->count;
+    return CW_OK;
+}
+
+static cw_status check_rows(const cw_dataset *data, const size_t *rows, size_t count, cw_error *err) {
+    if (count == 0)
+        return cw_fail(err, CW_NOT_FOUND,
+                       "no rows to learn from: measure layers first (convwise measure), or ask for fewer "
+                       "conditions (precision, threads)");
+    for (size_t i = 1; i < count; i++)
+        if (data->y[rows[i]] != data->y[rows[0]]) return CW_OK;
+    return cw_fail(err, CW_INVALID,
+                   "all %zu problems are won by %.80s: nothing to learn; run it directly, or measure other "
+                   "layers",
+                   count, data->class_info[data->y[rows[0]]].name);
+}
+
+static cw_status resolve(const cw_train_options *options, const cw_learner **learner, cw_learn_options *out,
+                         cw_error *err) {
+    const char *name = options->learner ? options->learner : "tree";
+    *learner = cw_learner_find(name);
+    if (!*learner) {
+        cw_buf names = {0};
+        for (size_t i = 0; cw_learner_table[i]; i++)
+            cw_buf_printf(&names, "%s%s", i ? ", " : "", cw_learner_table[i]->name);
+        cw_status status = names.failed
+                               ? cw_fail_memory(err)
+                               : cw_fail(err, CW_NOT_FOUND, "no learner is called %.60s (there are: %s)",
+                                         name, names.text ? names.text : "none");
+        cw_buf_release(&names);
+        return status;
+    }
+    if (options->max_depth < 0 || options->min_leaf < 0 || !(options->var_smoothing >= 0) ||
+        isinf(options->var_smoothing))
+        return cw_fail(err, CW_INVALID,
+                       "max_depth, min_leaf and var_smoothing must be finite and not negative");
+    *out = (cw_learn_options){.max_depth = options->max_depth,
+                              .min_leaf = options->min_leaf ? options->min_leaf : 1,
+                              .var_smoothing = options->var_smoothing > 0 ? options->var_smoothing : 1e-9,
+                              .seed = options->seed};
+    return CW_OK;
+}
+
+static cw_status name_lists(cw_model *model, const cw_dataset *data, const class_map *map, cw_error *err) {
+    model->columns = cw_alloc_n(data->columns, sizeof *model->columns);
+    model->classes = cw_alloc_n(map->count, sizeof *model->classes);
+    if (!model->columns || !model->classes) return cw_fail_memory(err);
+    model->bound = cw_alloc_n(data->columns, sizeof *model->bound);
+    if (!model->bound) return cw_fail_memory(err);
+    model->column_count = data->columns;
+    model->class_count = map->count;
+    for (size_t i = 0; i < data->columns; i++) {
+        model->bound[i] = data->features[i];
+        if (!(model->columns[i] = cw_strdup(data->features[i]->name))) return cw_fail_memory(err);
+    }
+    for (size_t i = 0; i < map->count; i++)
+        if (!(model->classes[i] = cw_strdup(data->class_info[map->of_model[i]].name)))
+            return cw_fail_memory(err);
+    return CW_OK;
+}
+
+static cw_status rank_classes(cw_model *model, const cw_dataset *data, const size_t *rows, size_t count,
+                              const class_map *map, cw_error *err) {
+    size_t *order = cw_alloc_n(data->classes, sizeof *order);
+    model->static_rank = cw_alloc_n(map->count, sizeof *model->static_rank);
+    cw_status status = order && model->static_rank ? cw_static_order(data, rows, count, -1, order, err)
+                                                   : cw_fail_memory(err);
+    int32_t place = 0;
+    for (size_t i = 0; status == CW_OK && i < data->classes; i++)
+        if (map->of_data[order[i]] >= 0) model->static_rank[map->of_data[order[i]]] = place++;
+    cw_free(order);
+    return status;
+}
+
+static cw_status provenance(cw_model *model, const cw_dataset *data, size_t rows,
+                            const cw_learn_options *settings, cw_error *err) {
+    cw_buf text = {0};
+    cw_buf_printf(&text, "max_depth %d, min_leaf %d, var_smoothing ", (int)settings->max_depth,
+                  (int)settings->min_leaf);
+    cw_buf_double(&text, settings->var_smoothing);
+    cw_buf_printf(&text, ", seed %llu", (unsigned long long)settings->seed);
+    model->settings = cw_buf_take(&text);
+    model->feature_set = cw_strdup(data->feature_set);
+    model->machine = cw_strdup(data->fingerprint);
+    model->cpu = cw_strdup(data->cpu);
+    model->data_hash = cw_strdup(data->hash);
+    model->tool_version = cw_strdup(cw_version());
+    model->rows = rows;
+    return model->settings && model->feature_set && model->machine && model->cpu && model->data_hash &&
+                   model->tool_version
+               ? CW_OK
+               : cw_fail_memory(err);
+}
+
+static cw_status train_listed(const cw_dataset *data, const size_t *rows, size_t count,
+                              const cw_train_options *options, cw_model **out, cw_error *err) {
+    const cw_learner *learner;
+    cw_learn_options settings;
+    cw_status status = resolve(options, &learner, &settings, err);
+    if (status != CW_OK || (status = check_rows(data, rows, count, err)) != CW_OK) return status;
+    class_map map = {0};
+    cw_matrix matrix = {0};
+    cw_model *model = cw_alloc(sizeof *model);
+    if (!model) return cw_fail_memory(err);
+    model->learner = learner;
+    if ((status = map_classes(data, rows, count, &map, err)) != CW_OK ||
+        (status = cw_dataset_matrix(data, rows, count, &matrix, err)) != CW_OK ||
+        (status = narrow(&matrix, &map, err)) != CW_OK ||
+        (status = learner->train(&matrix, &settings, &model->state, err)) != CW_OK ||
+        (status = name_lists(model, data, &map, err)) != CW_OK ||
+        (status = rank_classes(model, data, rows, count, &map, err)) != CW_OK ||
+        (status = provenance(model, data, count, &settings, err)) != CW_OK) {
+        cw_model_free(model);
+        model = NULL;
+    }
+    cw_matrix_release(&matrix);
+    map_release(&map);
+    *out = model;
+    return status;
+}
+
+cw_status cw_train_rows(const cw_dataset *data, const size_t *rows, size_t count,
+                        const cw_train_options *options, cw_model **out, cw_error *err) {
+    *out = NULL;
+    if (rows) return train_listed(data, rows, count, options, out, err);
+    size_t *all = cw_alloc_n(data->rows, sizeof *all);
+    if (!all) return cw_fail_memory(err);
+    for (size_t i = 0; i < data->rows; i++) all[i] = i;
+    cw_status status = train_listed(data, all, data->rows, options, out, err);
+    cw_free(all);
+    return status;
+}
+
+cw_status cw_train(const cw_dataset *data, const cw_train_options *options, cw_model **out, cw_error *err) {
+    return cw_train_rows(data, NULL, 0, options, out, err);
+}

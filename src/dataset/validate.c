@@ -1,0 +1,194 @@
+/* validate.c: trains on each fold's training rows, lets every contender choose for its tests, and scores. */
+#include "validate.h"
+#include <stdio.h>
+#include <string.h>
+
+static void knowledge_release(cw_knowledge *know, size_t models) {
+    for (size_t prec = 0; prec < CW_COUNT(know->order); prec++) cw_free(know->order[prec]);
+    for (size_t m = 0; know->models && m < models; m++) cw_free(know->models[m].class_of);
+    cw_free(know->models);
+    cw_free(know->scratch);
+}
+
+static cw_status knowledge_make(const cw_dataset *data, size_t models, size_t scratch, cw_knowledge *know,
+                                cw_error *err) {
+    *know = (cw_knowledge){.data = data};
+    know->models = cw_alloc_n(models, sizeof *know->models);
+    know->scratch = cw_alloc_n(scratch, sizeof *know->scratch);
+    bool made = know->models && know->scratch;
+    for (size_t prec = 0; prec < CW_COUNT(know->order); prec++) {
+        know->order[prec] = cw_alloc_n(data->classes, sizeof *know->order[prec]);
+        made = made && know->order[prec];
+    }
+    return made ? CW_OK : cw_fail_memory(err);
+}
+
+/* ---- Scoring a fold's tests ---- */
+
+static void score_test(cw_draft *draft, const cw_knowledge *know, size_t group, const cw_test *test) {
+    const cw_dataset *data = know->data;
+    int32_t prec = data->problems[test->row].prec;
+    for (size_t k = 0; k < draft->report.contender_count; k++) {
+        cw_pick pick = cw_pick_class(know, draft->roles[k].kind, draft->roles[k].index, test->row);
+        cw_verdict verdict = cw_judge(know, pick, test->row);
+        cw_score_add(cw_draft_score(draft, k, group), &verdict, test->count);
+        cw_score_add(&draft->contenders[k].by_prec[prec], &verdict, test->count);
+        cw_score_add(&draft->contenders[k].pooled, &verdict, test->count);
+        if (k < draft->learner_count)
+            draft->confusion[(k * data->classes + (size_t)data->y[test->row]) * data->classes +
+                             (size_t)pick.class] += test->count;
+    }
+}
+
+/* One group for each precision that has tests. */
+static void score_fold(cw_draft *draft, const cw_knowledge *know, const char *name, const cw_test *tests,
+                       size_t count) {
+    for (int32_t prec = 0; prec < (int32_t)CW_COUNT(know->order); prec++) {
+        size_t group = draft->report.group_count;
+        bool any = false;
+        for (size_t t = 0; t < count; t++) {
+            if (know->data->problems[tests[t].row].prec != prec) continue;
+            score_test(draft, know, group, &tests[t]);
+            any = true;
+        }
+        if (!any) continue;
+        snprintf(draft->group_names[group], sizeof draft->group_names[group], "%s", name);
+        draft->groups[group] = (cw_group){.name = draft->group_names[group], .prec = (cw_prec)prec};
+        draft->report.group_count++;
+    }
+}
+
+/* ---- Learning a fold's training rows ---- */
+
+static bool one_winner(const cw_dataset *data, const cw_fold *fold) {
+    for (size_t i = 1; i < fold->train_count; i++)
+        if (data->y[fold->train[i]] != data->y[fold->train[0]]) return false;
+    return true;
+}
+
+static cw_status learn_fold(const cw_dataset *data, const cw_fold *fold, const cw_validate_options *options,
+                            size_t learners, cw_model **models, cw_knowledge *know, cw_error *err) {
+    cw_status status = CW_OK;
+    for (int32_t prec = 0; status == CW_OK && prec < (int32_t)CW_COUNT(know->order); prec++)
+        status = cw_static_order(data, fold->train, fold->train_count, prec, know->order[prec], err);
+    for (size_t m = 0; status == CW_OK && m < learners && !one_winner(data, fold); m++) {
+        cw_train_options train = options->train;
+        train.learner = options->learners[m];
+        status = cw_train_rows(data, fold->train, fold->train_count, &train, &models[m], err);
+        if (status == CW_OK) status = cw_scored_model_bind(data, models[m], &know->models[m], err);
+    }
+    return status;
+}
+
+static cw_status run_fold(const cw_dataset *data, const cw_fold *fold, const cw_validate_options *options,
+                          cw_draft *draft, cw_error *err) {
+    cw_knowledge know;
+    size_t learners = draft->learner_count;
+    cw_model **models = cw_alloc_n(learners, sizeof *models);
+    cw_status status = knowledge_make(data, learners, data->classes, &know, err);
+    if (status == CW_OK && !models) status = cw_fail_memory(err);
+    if (status == CW_OK) status = learn_fold(data, fold, options, learners, models, &know, err);
+    if (status == CW_OK) score_fold(draft, &know, fold->name, fold->tests, fold->test_count);
+    for (size_t m = 0; models && m < learners; m++) cw_model_free(models[m]);
+    cw_free(models);
+    knowledge_release(&know, learners);
+    return status;
+}
+
+static cw_status check_learners(const char *const *learners, cw_error *err) {
+    if (!learners || !learners[0]) return cw_fail(err, CW_INVALID, "name at least one learner to validate");
+    for (size_t i = 0; learners[i]; i++)
+        if (!cw_learner_find(learners[i]))
+            return cw_fail(err, CW_NOT_FOUND, "no learner is called %.60s", learners[i]);
+    return CW_OK;
+}
+
+cw_status cw_validate(const cw_dataset *data, const cw_validate_options *options, cw_report **out,
+                      cw_error *err) {
+    *out = NULL;
+    if (data->rows == 0)
+        return cw_fail(err, CW_NOT_FOUND, "no rows to validate on: measure layers first (convwise measure)");
+    cw_status status = check_learners(options->learners, err);
+    if (status != CW_OK) return status;
+    cw_split split;
+    cw_draft *draft = NULL;
+    if ((status = cw_split_make(data, options->split, options->seed, &split, err)) != CW_OK ||
+        (status = cw_draft_make(data, options->learners, 2 * split.count, &draft, err)) != CW_OK)
+        goto out;
+    memcpy(draft->split, split.name, sizeof draft->split);
+    if (split.random) snprintf(draft->note, sizeof draft->note, "random: flatters");
+    for (size_t f = 0; status == CW_OK && f < split.count; f++)
+        status = run_fold(data, &split.folds[f], options, draft, err);
+out:
+    cw_split_release(&split);
+    if (status == CW_OK) {
+        cw_draft_finish(draft);
+        *out = &draft->report;
+    } else if (draft) {
+        cw_report_free(&draft->report);
+    }
+    return status;
+}
+
+/* ---- A given model ---- */
+
+/* The model's own static order, then the classes it does not know. */
+static void order_of_model(const cw_scored_model *scored, size_t classes, size_t *order) {
+    const cw_model *model = scored->model;
+    size_t count = 0;
+    for (size_t place = 0; place < model->class_count; place++)
+        for (size_t c = 0; c < model->class_count; c++)
+            if (model->static_rank[c] == (int32_t)place && scored->class_of[c] >= 0)
+                order[count++] = (size_t)scored->class_of[c];
+    for (size_t class = 0; class < classes; class ++) {
+        size_t i = 0;
+        while (i < count && order[i] != class) i++;
+        if (i == count) order[count++] = class;
+    }
+}
+
+static cw_status score_all(const cw_dataset *data, const cw_knowledge *know, cw_draft *draft, cw_error *err) {
+    cw_test *tests = cw_alloc_n(data->rows + data->layer_count, sizeof *tests);
+    if (!tests) return cw_fail_memory(err);
+    for (size_t row = 0; row < data->rows; row++) tests[row] = (cw_test){row, 1};
+    if (data->layer_count == 0) score_fold(draft, know, "all layers", tests, data->rows);
+    for (size_t i = 0; i < data->layer_count;) {
+        size_t net = data->layers[i].net, count = 0;
+        for (; i < data->layer_count && data->layers[i].net == net; i++)
+            tests[count++] = (cw_test){data->layers[i].row, (int64_t)data->layers[i].count};
+        score_fold(draft, know, data->nets[net], tests, count);
+    }
+    cw_free(tests);
+    return CW_OK;
+}
+
+cw_status cw_validate_model(const cw_dataset *data, const cw_model *model, cw_report **out, cw_error *err) {
+    *out = NULL;
+    if (data->rows == 0)
+        return cw_fail(err, CW_NOT_FOUND, "no rows to validate on: measure layers first (convwise measure)");
+    const char *const learners[] = {model->learner->name, NULL};
+    cw_draft *draft = NULL;
+    cw_knowledge know;
+    cw_status status;
+    if ((status = knowledge_make(data, 1, model->class_count, &know, err)) != CW_OK ||
+        (status = cw_scored_model_bind(data, model, &know.models[0], err)) != CW_OK ||
+        (status = cw_draft_make(data, learners, 2 * (data->net_count + 1), &draft, err)) != CW_OK)
+        goto out;
+    for (size_t prec = 0; prec < CW_COUNT(know.order); prec++)
+        order_of_model(&know.models[0], data->classes, know.order[prec]);
+    snprintf(draft->split, sizeof draft->split, "given model");
+    snprintf(draft->note, sizeof draft->note, "%s",
+             strcmp(model->data_hash, data->hash) == 0
+                 ? "in sample: the very rows the model was trained on; flatters"
+                 : "not the rows the model was trained on, as a whole; layers in both flatter");
+    status = score_all(data, &know, draft, err);
+out:
+    knowledge_release(&know, 1);
+    if (status == CW_OK) {
+        cw_draft_finish(draft);
+        *out = &draft->report;
+    } else if (draft) {
+        cw_report_free(&draft->report);
+    }
+    return status;
+}
