@@ -7,6 +7,7 @@ static const struct command {
     cli_main *run;
     const char *about;
 } commands[] = {
+    {"store", cmd_store, "look at stores of measurements, export, merge and compare them"},
     {"demo", cmd_demo, "the main job end to end on this machine, in about three minutes"},
     {NULL, NULL, NULL},
 };
