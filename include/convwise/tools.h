@@ -24,8 +24,8 @@ extern "C" {
  * ------------------------------------------------------------------------------------------------ */
 
 CW_API void cw_machine_detect(cw_machine *out);
-/* What may explain or disturb times here: governor, turbo, SMT, load, CPU limits, clock resolution. A JSON object
- * of numbers, strings and nulls (the kernel does not say); free with cw_free. */
+/* What may explain or disturb times here: governor, turbo, SMT, load, CPU limits, clock resolution. A JSON
+ * object of numbers, strings and nulls (the kernel does not say); free with cw_free. */
 CW_API cw_status cw_machine_conditions(char **json, cw_error *err);
 /* One open backend (or one that this build lacks), for `doctor`. */
 typedef struct cw_backend_info {
@@ -185,8 +185,8 @@ typedef struct cw_measure_options {
     uint64_t seed;    /* of data and of the random order */
     bool again;       /* measure what the store already has */
     bool in_process;  /* no child process: for debuggers */
-    const char *environment; /* what the caller knows of its environment that may explain times; recorded, NULL =
-                                nothing */
+    const char *environment;  /* what the caller knows of its environment that may explain times; recorded,
+                                 NULL =  nothing */
     const volatile int *stop; /* set to non-zero by a signal handler to end now, NULL = never */
     void (*progress)(void *arg, const cw_measure_progress *progress);
     void *arg;
@@ -194,8 +194,8 @@ typedef struct cw_measure_options {
 
 /* Measures every implementation of every problem and stores the results (docs/measuring.md). Resumes: pairs
  * that the store has for this machine and library version are skipped. CW_STOPPED where budget or stop ended
- * it. Each problem runs in a child process of its own (fork): the caller must not have started OpenMP threads.
- * CW_BACKEND: a child died outside any implementation; the other problems were measured. */
+ * it. Each problem runs in a child process of its own (fork): the caller must not have started OpenMP
+ * threads. CW_BACKEND: a child died outside any implementation; the other problems were measured. */
 CW_API cw_status cw_measure(cw_context *ctx, cw_store *store, const cw_measure_options *options,
                             cw_error *err);
 

@@ -11,8 +11,8 @@
 
 static const double default_sample_ms = 1, default_cut_off = 4;
 enum { DEFAULT_PASSES = 3 };
-/* The slowest code that is waited for: a step gets 30 s and the time of its multiply-accumulates at this rate,
- * about a hundredth of what plain loops reach. */
+/* The slowest code that is waited for: a step gets 30 s and the time of its multiply-accumulates at this
+ * rate, about a hundredth of what plain loops reach. */
 static const double timeout_base_s = 30, timeout_macs_per_s = 1e7;
 /* What a problem costs besides its multiply-accumulates, in their unit, for the estimate of the time left. */
 static const double problem_weight = 8e7;
@@ -71,8 +71,7 @@ static const char *version_of(const runner *r, const char *backend) {
 static cw_status begin_run(runner *r) {
     int32_t threads = r->job.problem.threads;
     if (threads == r->run_threads) return CW_OK;
-    cw_status status =
-        cw_store_begin_run(r->store, &r->ctx->machine, r->conditions, threads, r->err);
+    cw_status status = cw_store_begin_run(r->store, &r->ctx->machine, r->conditions, threads, r->err);
     if (status == CW_OK) r->run_threads = threads;
     return status;
 }
@@ -120,7 +119,8 @@ static cw_status measure_one(runner *r) {
     r->done_count = 0;
     cw_status status = CW_OK;
     if (!r->options->again)
-        status = cw_store_done(r->store, r->ctx->machine.fingerprint, &r->job.problem, remember_stored, r, r->err);
+        status =
+            cw_store_done(r->store, r->ctx->machine.fingerprint, &r->job.problem, remember_stored, r, r->err);
     if (status != CW_OK) return status;
     if (r->options->in_process) return cw_measure_problem(&r->job, r->err);
     /* Each round settles the one that crashed, so the rounds end. */
@@ -186,11 +186,11 @@ static double seconds_since(int64_t begin) {
 }
 
 /* Weights of the problems still to come, of those that were measured, and how long these took. */
-typedef struct pace {
+typedef struct speed {
     double left, spent, spent_s;
-} pace;
+} speed;
 
-static void report(const runner *r, size_t done_problems, size_t total, int64_t begin, const pace *pace,
+static void report(const runner *r, size_t done_problems, size_t total, int64_t begin, const speed *pace,
                    const char *now) {
     if (!r->options->progress) return;
     cw_measure_progress progress = {
@@ -211,7 +211,7 @@ static bool time_is_up(const runner *r, int64_t begin) {
 
 static cw_status measure_all(runner *r, const cw_problem *problems, size_t count) {
     int64_t begin = cw_now_ns();
-    pace pace = {0};
+    speed pace = {0};
     cw_status status = CW_OK, lost = CW_OK;
     for (size_t i = 0; i < count; i++) pace.left += weight(&problems[i]);
     for (size_t i = 0; i < count && status == CW_OK; i++) {
@@ -223,8 +223,8 @@ static cw_status measure_all(runner *r, const cw_problem *problems, size_t count
         size_t before = r->stored;
         int64_t start = cw_now_ns();
         r->job.problem = problems[i];
-        r->job.timeout_s = r->options->timeout_s > 0 ? r->options->timeout_s
-                                                     : timeout_base_s + heavy / timeout_macs_per_s;
+        r->job.timeout_s =
+            r->options->timeout_s > 0 ? r->options->timeout_s : timeout_base_s + heavy / timeout_macs_per_s;
         status = measure_one(r);
         pace.left -= heavy;
         if (r->stored > before) { /* what the store had costs nothing and says nothing about the rest */
@@ -241,9 +241,9 @@ static cw_status measure_all(runner *r, const cw_problem *problems, size_t count
 /* Conditions of the machine, and how this run measures. */
 static char *make_conditions(const cw_measure_options *options, const cw_job *job, const char *machine) {
     json_t *object = json_loads(machine, 0, NULL);
-    json_t *more = json_pack("{s:f, s:i, s:f, s:I, s:b, s:s?}", "sample_ns", job->sample_ns, "passes", job->passes,
-                             "cut_off", job->cut_off, "seed", (json_int_t)job->seed, "child_process",
-                             !options->in_process, "environment", options->environment);
+    json_t *more = json_pack("{s:f, s:i, s:f, s:I, s:b, s:s?}", "sample_ns", job->sample_ns, "passes",
+                             job->passes, "cut_off", job->cut_off, "seed", (json_int_t)job->seed,
+                             "child_process", !options->in_process, "environment", options->environment);
     char *text = NULL;
     if (object && more && json_object_update(object, more) == 0) text = json_dumps(object, JSON_COMPACT);
     json_decref(object);
@@ -267,7 +267,8 @@ static cw_status set_up(runner *r) {
     r->job = (cw_job){
         .ctx = r->ctx,
         .only = o->only,
-        .sample_ns = fmax((o->sample_ms > 0 ? o->sample_ms : default_sample_ms) * 1e6, clock_steps_a_sample * step),
+        .sample_ns =
+            fmax((o->sample_ms > 0 ? o->sample_ms : default_sample_ms) * 1e6, clock_steps_a_sample * step),
         .cut_off = o->cut_off > 0 ? o->cut_off : default_cut_off,
         .passes = o->passes ? o->passes : DEFAULT_PASSES,
         .seed = o->seed,

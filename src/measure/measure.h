@@ -14,15 +14,16 @@ enum { CW_PASSES_MAX = 8 };
 /* What is known of one implementation: a measurement by value, of fixed size, so that it fits through a pipe.
  */
 typedef struct cw_outcome {
-    char impl[128], backend[64], detail[200];
+    char impl[128], backend[64], detail[240];
     int32_t family, state, samples, candidate, library_choice;
-    double time_ns, min_ns, median_ns, mad_ns, prepare_ns, src_reorder_ns, dst_reorder_ns, workspace_bytes, error;
+    double time_ns, min_ns, median_ns, mad_ns, prepare_ns, src_reorder_ns, dst_reorder_ns, workspace_bytes,
+        error;
     double pass_ns[CW_PASSES_MAX];
 } cw_outcome;
 
 /* What a problem's measuring tells while it runs. TOUCH: this implementation's code (or, named
- * "<backend>.list", its listing; or nobody's, impl "") runs from now on: blame it for what happens. RESULT: it
- * is final. */
+ * "<backend>.list", its listing; or nobody's, impl "") runs from now on: blame it for what happens. RESULT:
+ * it is final. */
 typedef enum cw_note { CW_NOTE_TOUCH, CW_NOTE_RESULT, CW_NOTE_END } cw_note;
 typedef cw_status cw_note_sink(void *arg, cw_note note, const cw_outcome *outcome);
 

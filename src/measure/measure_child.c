@@ -1,6 +1,6 @@
-/* measure_child.c: one problem measured in a child process, because code of others may crash, hang, or end the
- * process. The child writes records of one size to a pipe; the parent believes none of them unchecked. Also
- * here: what makes a thread quiet for timing. Not here: what is measured. */
+/* measure_child.c: one problem measured in a child process, because code of others may crash, hang, or end
+ * the process. The child writes records of one size to a pipe; the parent believes none of them unchecked.
+ * Also here: what makes a thread quiet for timing. Not here: what is measured. */
 #include "measure.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +41,7 @@ void cw_quiet_begin(cw_quiet *quiet, int32_t threads) {
     if (sched_getaffinity(0, sizeof all, &all) == 0) {
         memcpy(quiet->affinity, &all, sizeof all);
         CPU_ZERO(&few);
-        for (int cpu = CPU_SETSIZE - 1; cpu >= 0 && CPU_COUNT(&few) < threads; cpu--)
+        for (size_t cpu = CPU_SETSIZE; cpu-- > 0 && CPU_COUNT(&few) < threads;)
             if (CPU_ISSET(cpu, &all)) CPU_SET(cpu, &few);
         quiet->pinned = sched_setaffinity(0, sizeof few, &few) == 0;
     }
@@ -82,10 +82,11 @@ static cw_status to_pipe(void *arg, cw_note note, const cw_outcome *outcome) {
     return send(*(int *)arg, note, CW_OK, outcome);
 }
 
-/* Crashes must end the child as they would end a program of its own: no handler of the parent's, no core file,
- * no output into the parent's. The parent alone decides about Ctrl-C. */
+/* Crashes must end the child as they would end a program of its own: no handler of the parent's, no core
+ * file, no output into the parent's. The parent alone decides about Ctrl-C. */
 static void detach(pid_t parent) {
-    static const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGTERM, SIGPIPE, SIGALRM};
+    static const int deadly[] = {SIGSEGV, SIGBUS,  SIGFPE,  SIGILL, SIGABRT,
+                                 SIGTRAP, SIGTERM, SIGPIPE, SIGALRM};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(0);
     for (size_t i = 0; i < CW_COUNT(deadly); i++) signal(deadly[i], SIG_DFL);
@@ -130,9 +131,10 @@ static bool good(const record *r) {
         return false;
     bool fine = good_text(o->impl, sizeof o->impl) && good_text(o->backend, sizeof o->backend) &&
                 good_text(o->detail, sizeof o->detail) && o->family >= 0 && o->family < CW_FAMILY_COUNT &&
-                o->state >= 0 && o->state < CW_STATE_NOT_MEASURED && o->samples >= 0 && good_time(o->time_ns) &&
-                good_time(o->min_ns) && good_time(o->median_ns) && good_time(o->mad_ns) &&
-                good_time(o->prepare_ns) && good_time(o->src_reorder_ns) && good_time(o->dst_reorder_ns);
+                o->state >= 0 && o->state < CW_STATE_NOT_MEASURED && o->samples >= 0 &&
+                good_time(o->time_ns) && good_time(o->min_ns) && good_time(o->median_ns) &&
+                good_time(o->mad_ns) && good_time(o->prepare_ns) && good_time(o->src_reorder_ns) &&
+                good_time(o->dst_reorder_ns);
     for (int i = 0; i < CW_PASSES_MAX; i++) fine = fine && good_time(o->pass_ns[i]);
     return fine && r->status >= CW_OK && r->status <= CW_STOPPED;
 }
@@ -208,7 +210,8 @@ static int follow(watch *w) {
         usleep(i < 10 ? 200 : 20000);
     }
     kill(w->pid, SIGKILL);
-    while (waitpid(w->pid, &how, 0) < 0 && errno == EINTR) {}
+    while (waitpid(w->pid, &how, 0) < 0 && errno == EINTR) {
+    }
     return how;
 }
 

@@ -1,5 +1,5 @@
-/* measure_conditions.c: what may explain or disturb times on this machine, as JSON. Reads files of the kernel;
- * changes nothing. */
+/* measure_conditions.c: what may explain or disturb times on this machine, as JSON. Reads files of the
+ * kernel; changes nothing. */
 #include "../base/base.h"
 #include "../../include/convwise/tools.h"
 #include "stats.h"

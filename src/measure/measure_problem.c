@@ -17,7 +17,7 @@ enum {
     LOOKS_NS = 1000000,      /* looks go on until they lasted this long together */
     EXPENSIVE_NS = 20000000, /* no second look beyond, where the first was slow enough to be cut off */
     GUARD_BYTES = 64,        /* behind the destination, to catch writes beyond it */
-    POISON = 0xFF,           /* NaN in f32, 255 in u8: a result left by another is never taken for a new one */
+    POISON = 0xFF, /* NaN in f32, 255 in u8: a result left by another is never taken for a new one */
 };
 
 typedef enum step { STEP_RUN, STEP_SRC, STEP_DST, STEP_COUNT } step;
@@ -85,11 +85,11 @@ static cw_status finish_failed(const sitting *z, subject *s, cw_status status, c
                      : status == CW_UNSUPPORTED ? CW_STATE_UNSUPPORTED
                      : status == CW_WRONG       ? CW_STATE_WRONG
                                                 : CW_STATE_FAILED;
-    char detail[400];
+    char detail[240];
     if (state == CW_STATE_UNSUPPORTED || state == CW_STATE_WRONG)
         snprintf(detail, sizeof detail, "%s", why);
     else
-        snprintf(detail, sizeof detail, "%s: %s", what, why[0] ? why : cw_status_name(status));
+        snprintf(detail, sizeof detail, "%s: %.200s", what, why[0] ? why : cw_status_name(status));
     return finish(z, s, state, detail);
 }
 
@@ -150,7 +150,8 @@ static cw_status list_backend(sitting *z, size_t index, cw_error *err) {
         if (!wanted(job->only, name) || job->skip(job->skip_arg, name, version)) continue;
         status = add_subject(z, &found[i], err);
         subject *s = &z->subjects[z->count - 1];
-        if (status == CW_OK && found[i].why_not) status = finish(z, s, CW_STATE_UNSUPPORTED, found[i].why_not);
+        if (status == CW_OK && found[i].why_not)
+            status = finish(z, s, CW_STATE_UNSUPPORTED, found[i].why_not);
     }
     cw_free(found);
     return status;
@@ -180,8 +181,8 @@ static cw_status call(const sitting *z, const subject *s, step what) {
     case STEP_DST:
         return k->dst_reorder(k, z->dst_own, z->dst);
     default:
-        return k->run(k, s->src_own ? s->src_own : z->problem_case.src, k->dst_own_bytes ? z->dst_own : z->dst,
-                      z->workspace);
+        return k->run(k, s->src_own ? s->src_own : z->problem_case.src,
+                      k->dst_own_bytes ? z->dst_own : z->dst, z->workspace);
     }
 }
 

@@ -72,8 +72,20 @@ static cw_status parse(const char *text, int64_t lo, const char *what, range *r,
 /* One combination, if it is a convolution at all. */
 static cw_status add_layer(cw_net *net, size_t *capacity, int32_t size, int32_t ic, int32_t oc, int32_t k,
                            int32_t s, int32_t pad, cw_error *err) {
-    cw_problem p = {.mb = 1,  .g = 1,   .ic = ic,  .ih = size, .iw = size, .oc = oc,     .kh = k,
-                    .kw = k,  .sh = s,  .sw = s,   .pt = pad,  .pl = pad,  .pb = pad,    .pr = pad,
+    cw_problem p = {.mb = 1,
+                    .g = 1,
+                    .ic = ic,
+                    .ih = size,
+                    .iw = size,
+                    .oc = oc,
+                    .kh = k,
+                    .kw = k,
+                    .sh = s,
+                    .sw = s,
+                    .pt = pad,
+                    .pl = pad,
+                    .pb = pad,
+                    .pr = pad,
                     .threads = 1};
     if (cw_problem_check(&p, NULL) != CW_OK) return CW_OK;
     if (net->count == LAYERS_MAX)
@@ -125,7 +137,8 @@ cw_status cw_grid_make(const cw_grid *grid, cw_net *out, cw_error *err) {
     };
     cw_status status = CW_OK;
     for (size_t i = 0; i < CW_COUNT(rows) && status == CW_OK; i++)
-        status = parse(rows[i].text ? rows[i].text : rows[i].usual, rows[i].lo, rows[i].name, rows[i].to, err);
+        status =
+            parse(rows[i].text ? rows[i].text : rows[i].usual, rows[i].lo, rows[i].name, rows[i].to, err);
     r->own_pad = !grid->pad;
     cw_net net = {.name = "grid"};
     if (status == CW_OK) status = combine(r, &net, err);
