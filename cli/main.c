@@ -9,6 +9,9 @@ static const struct command {
 } commands[] = {
     {"store", cmd_store, "look at stores of measurements, export, merge and compare them"},
     {"demo", cmd_demo, "the main job end to end on this machine, in about three minutes"},
+    {"doctor", cmd_doctor, "what this machine and its backends are, and what may disturb times"},
+    {"impls", cmd_impls, "every implementation, and whether it supports a problem"},
+    {"measure", cmd_measure, "times implementations on layers, into a store"},
     {NULL, NULL, NULL},
 };
 

@@ -1,0 +1,430 @@
+/* cmd_measure.c: convwise measure: layers from the command line, times into a store, a summary. How times are
+ * taken is the library's matter (docs/measuring.md). */
+#include "cli.h"
+#include "measure_summary.h"
+#include "progress.h"
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum {
+    KEY_GRID = 256,
+    KEY_PRECISION,
+    KEY_ONLY,
+    KEY_BUDGET,
+    KEY_AGAIN,
+    KEY_PASSES,
+    KEY_SEED,
+    KEY_IN_PROCESS,
+};
+
+typedef struct options {
+    cli_layers layers;
+    cw_net grid; /* count 0 = none asked for */
+    cw_problem *problems;
+    size_t problem_count;
+    bool precs[2]; /* by cw_prec */
+    int32_t threads, batch;
+    const char *store;
+    cw_measure_options measure;
+    bool quiet, json;
+    int code; /* CLI_DONE, or what was wrong with an argument and is already said */
+} options;
+
+static const struct argp_option rows[] = {
+    {"net", 'n', "NAME", 0, "Network(s), separated by commas, or all; may repeat", 1},
+    {"layers", 'l', "FILE", 0, "Layer table; may repeat", 1},
+    {"problem", 'p', "PROBLEM", 0, "One problem, as in mb1ic64ih56oc64oh56kh3ph1,u8,t2; may repeat", 1},
+    {"grid", KEY_GRID, "RANGES", 0,
+     "Synthetic layers: KEY=RANGE,KEY=RANGE... of size, ic, oc, kernel, stride, pad; a range is first:last, "
+     "first:last:step, first:last:*factor or a,b,c; 'seed' is the seed paper's grid",
+     1},
+    {"precision", KEY_PRECISION, "LIST", 0, "Of networks and grids: f32 (default), u8, or f32,u8", 2},
+    {"threads", 't', "N", 0, "Threads that run a convolution of networks and grids (default 1)", 2},
+    {"batch", 'b', "N", 0, "Images at a time, of networks and grids (default 1)", 2},
+    {"only", KEY_ONLY, "PATTERN", 0, "Only implementations whose names match, e.g. 'own.*,onednn.*'", 2},
+    {"store", 's', "FILE", 0, "Where times go (default convwise.db); created where missing", 3},
+    {"again", KEY_AGAIN, NULL, 0, "Measure anew what the store has", 3},
+    {"budget", KEY_BUDGET, "TIME", 0, "Stop after about this long: 90, 90s, 10m, 2h", 3},
+    {"passes", KEY_PASSES, "N", 0, "Passes over a problem's implementations, 1 to 8 (default 3)", 4},
+    {"seed", KEY_SEED, "N", 0, "Of the data and of the random order (default 1)", 4},
+    {"in-process", KEY_IN_PROCESS, NULL, 0, "No child processes: for debuggers", 4},
+    {"quiet", 'q', NULL, 0, "Show no progress", 5},
+    {"json", 'j', NULL, 0, "Print one JSON document", 5},
+    {0},
+};
+
+/* ---- Arguments ---- */
+
+static void fail(options *o, const cw_error *err) {
+    if (o->code == CLI_DONE) o->code = cli_fail(err);
+}
+
+static void add_nets(options *o, char *list) {
+    cw_error err = {0};
+    char *save = NULL;
+    for (char *name = strtok_r(list, ",", &save); name && o->code == CLI_DONE;
+         name = strtok_r(NULL, ",", &save))
+        if (cli_layers_add_net(&o->layers, name, &err) != CW_OK) fail(o, &err);
+}
+
+/* Always a file, also where a network has the same name. */
+static void add_table(options *o, const char *file) {
+    cw_error err = {0};
+    char path[4096];
+    snprintf(path, sizeof path, "%s%s", strchr(file, '/') ? "" : "./", file);
+    if (cli_layers_add_net(&o->layers, path, &err) != CW_OK) fail(o, &err);
+}
+
+static void add_problem(options *o, const char *text) {
+    cw_error err = {.status = CW_NO_MEMORY};
+    cw_problem *grown = realloc(o->problems, (o->problem_count + 1) * sizeof *grown);
+    if (grown) o->problems = grown;
+    if (grown && cw_problem_parse(text, &grown[o->problem_count], &err) == CW_OK)
+        o->problem_count++;
+    else
+        fail(o, &err);
+}
+
+/* "size=7:56:*2,ic=16,32": in place; a comma ends a range where a letter follows. */
+static void add_grid(options *o, char *text, struct argp_state *state) {
+    cw_grid grid = {0};
+    cw_error err = {0};
+    const struct {
+        const char *name, **range;
+    } keys[] = {{"size", &grid.size},     {"ic", &grid.ic},         {"oc", &grid.oc},
+                {"kernel", &grid.kernel}, {"stride", &grid.stride}, {"pad", &grid.pad}};
+    if (o->grid.count) argp_error(state, "one --grid at a time");
+    if (strcmp(text, "seed") == 0) text += strlen(text);
+    while (*text) {
+        char *end = text, *equals = strchr(text, '=');
+        while (*end && !(*end == ',' && end[1] >= 'a' && end[1] <= 'z')) end++;
+        char *next = *end ? end + 1 : end;
+        *end = '\0';
+        size_t i = 0;
+        if (equals) *equals = '\0';
+        while (i < 6 && strcmp(keys[i].name, text) != 0) i++;
+        if (!equals || i == 6)
+            argp_error(state, "--grid: '%s' is not size, ic, oc, kernel, stride or pad with =RANGE", text);
+        else
+            *keys[i].range = equals + 1;
+        text = next;
+    }
+    if (cw_grid_make(&grid, &o->grid, &err) != CW_OK) fail(o, &err);
+}
+
+static void set_precisions(options *o, char *list, struct argp_state *state) {
+    char *save = NULL;
+    o->precs[CW_F32] = o->precs[CW_U8] = false;
+    for (char *name = strtok_r(list, ",", &save); name; name = strtok_r(NULL, ",", &save)) {
+        int prec = 0;
+        while (prec < 2 && strcmp(cw_prec_name((cw_prec)prec), name) != 0) prec++;
+        if (prec == 2)
+            argp_error(state, "--precision: '%s' is not f32 or u8", name);
+        else
+            o->precs[prec] = true;
+    }
+}
+
+static long long number(struct argp_state *state, const char *option, const char *text, long long lo,
+                        long long hi) {
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (errno || end == text || *end || value < lo || value > hi)
+        argp_error(state, "--%s: '%s' is not a whole number from %lld to %lld", option, text, lo, hi);
+    return value;
+}
+
+static double duration(struct argp_state *state, const char *text) {
+    char *end;
+    double value = strtod(text, &end);
+    double unit = strcmp(end, "h") == 0 ? 3600 : strcmp(end, "m") == 0 ? 60 : 1;
+    if (end == text || (*end && strcmp(end, "s") != 0 && unit == 1) || !(value > 0) || value > 1e9)
+        argp_error(state, "--budget: '%s' is not a time like 90, 90s, 10m, 2h", text);
+    return value * unit;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    options *o = state->input;
+    switch (key) {
+    case 'n':
+        add_nets(o, arg);
+        return 0;
+    case 'l':
+        add_table(o, arg);
+        return 0;
+    case 'p':
+        add_problem(o, arg);
+        return 0;
+    case KEY_GRID:
+        add_grid(o, arg, state);
+        return 0;
+    case KEY_PRECISION:
+        set_precisions(o, arg, state);
+        return 0;
+    case 't':
+        o->threads = (int32_t)number(state, "threads", arg, 1, 1024);
+        return 0;
+    case 'b':
+        o->batch = (int32_t)number(state, "batch", arg, 1, 1 << 20);
+        return 0;
+    case KEY_ONLY:
+        o->measure.only = arg;
+        return 0;
+    case 's':
+        o->store = arg;
+        return 0;
+    case KEY_AGAIN:
+        o->measure.again = true;
+        return 0;
+    case KEY_BUDGET:
+        o->measure.budget_s = duration(state, arg);
+        return 0;
+    case KEY_PASSES:
+        o->measure.passes = (int32_t)number(state, "passes", arg, 1, 8);
+        return 0;
+    case KEY_SEED:
+        o->measure.seed = (uint64_t)number(state, "seed", arg, 0, INT64_MAX);
+        return 0;
+    case KEY_IN_PROCESS:
+        o->measure.in_process = true;
+        return 0;
+    case 'q':
+        o->quiet = true;
+        return 0;
+    case 'j':
+        o->json = true;
+        return 0;
+    case ARGP_KEY_END:
+        if (o->code == CLI_DONE && !o->layers.net_count && !o->grid.count && !o->problem_count)
+            argp_error(state, "nothing to measure: give --net, --layers, --problem or --grid");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {
+    rows,
+    parse,
+    NULL,
+    "Times every implementation on layers and keeps the times in a store. Every output is checked first. "
+    "Where the "
+    "store has a time already, it is kept: stop with Ctrl-C and start again at will.",
+    NULL,
+    NULL,
+    NULL};
+
+/* ---- Problems ---- */
+
+/* All layers at all precisions, network by network, then the grid, then single problems. */
+static cw_status collect(const options *o, cw_problem **out, size_t *count, cw_error *err) {
+    size_t layers = o->grid.count, n = 0;
+    for (size_t i = 0; i < o->layers.net_count; i++) layers += o->layers.nets[i].count;
+    cw_problem *all = calloc(2 * layers + o->problem_count, sizeof *all);
+    if (!all) return err->status = CW_NO_MEMORY;
+    for (size_t i = 0; i <= o->layers.net_count; i++) {
+        const cw_net *net = i < o->layers.net_count ? &o->layers.nets[i] : &o->grid;
+        for (int prec = 0; prec < 2; prec++)
+            for (size_t j = 0; j < net->count && o->precs[prec]; j++)
+                all[n++] = cw_layer_problem(&net->layers[j], (cw_prec)prec, o->threads, o->batch);
+    }
+    for (size_t i = 0; i < o->problem_count; i++) all[n++] = o->problems[i];
+    *out = all;
+    *count = n;
+    cw_status status = CW_OK;
+    for (size_t i = 0; i < n && status == CW_OK; i++) {
+        status = cw_problem_check(&all[i], err);
+        if (status == CW_OK) cw_problem_canonical(&all[i]);
+    }
+    return status;
+}
+
+/* ---- Environment ---- */
+
+/* OpenBLAS reads these when it is loaded, before main: with them, its times are those of another CPU. */
+static const char *const unwanted[] = {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"};
+enum { UNWANTED = sizeof unwanted / sizeof *unwanted };
+#define REMOVED                                                                                              \
+    "CONVWISE_REMOVED_ENVIRONMENT" /* tells the new start of this program what the first one found */
+
+/* Starts this program once more without what falsifies times. */
+static int restart_clean(int argc, char **argv) {
+    char found[512] = "";
+    for (size_t i = 0; i < UNWANTED; i++) {
+        const char *value = getenv(unwanted[i]);
+        size_t used = strlen(found);
+        if (!value) continue;
+        snprintf(found + used, sizeof found - used, "%s%s=%s (removed)", used ? "; " : "", unwanted[i],
+                 value);
+        unsetenv(unwanted[i]);
+    }
+    if (!found[0]) return CLI_DONE;
+    char **again = calloc((size_t)argc + 2, sizeof *again);
+    if (!again || setenv(REMOVED, found, 1) != 0) return cli_fail(&(cw_error){.status = CW_NO_MEMORY});
+    again[0] = "convwise";
+    again[1] = "measure";
+    for (int i = 1; i < argc; i++) again[i + 1] = argv[i];
+    execv("/proc/self/exe", again);
+    free(again);
+    fprintf(stderr, "convwise: cannot start again without %s: %s; unset it yourself\n", found,
+            strerror(errno));
+    return CLI_FAILED;
+}
+
+/* Variables that libraries heed, as one line; "" = none. */
+static void describe_environment(char *text, size_t size) {
+    static const char *const prefixes[] = {"OMP_",  "GOMP_",   "OPENBLAS_", "GOTO_",
+                                           "DNNL_", "ONEDNN_", "MALLOC_",   "LD_PRELOAD="};
+    const char *removed = getenv(REMOVED);
+    snprintf(text, size, "%s", removed ? removed : "");
+    for (char **entry = environ; *entry; entry++)
+        for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+            size_t used = strlen(text);
+            if (strncmp(*entry, prefixes[i], strlen(prefixes[i])) == 0)
+                snprintf(text + used, size - used, "%s%s", used ? "; " : "", *entry);
+        }
+}
+
+/* ---- Running ---- */
+
+static volatile int stop;
+
+/* The second Ctrl-C finds no handler. */
+static void on_signal(int number_) {
+    (void)number_;
+    stop = 1;
+}
+
+static void watch_signals(void) {
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+typedef struct shown {
+    cli_progress progress;
+    cw_measure_progress last;
+} shown;
+
+static void on_progress(void *arg, const cw_measure_progress *p) {
+    shown *s = arg;
+    s->last = *p;
+    cli_progress_show(&s->progress, p->done, p->total, p->elapsed_s, p->eta_s, p->now);
+}
+
+typedef struct outcome {
+    cw_status status;
+    const char *ended; /* "done", "budget", "interrupted", "failed" */
+    shown shown;
+    cw_store_info info;
+    cli_summary *summary;
+} outcome;
+
+static void print_text(const options *o, const outcome *r) {
+    char text[32];
+    cli_summary_print(r->summary);
+    printf("\n%zu problems, %zu results stored in %s; %s: %.1f MiB, %lld measurements.\n",
+           r->shown.last.total, r->shown.last.stored, cli_duration(r->shown.last.elapsed_s, text), o->store,
+           (double)r->info.bytes / 1048576, (long long)r->info.measurements);
+    if (strcmp(r->ended, "budget") == 0)
+        printf("The budget ended it after %zu problems; the same command continues.\n", r->shown.last.done);
+    else if (strcmp(r->ended, "done") == 0)
+        printf("Next: convwise validate --store %s\n", o->store);
+}
+
+static int print_json(const options *o, const outcome *r) {
+    json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:I, s:I}", "store", o->store, "ended", r->ended,
+                             "problems", (json_int_t)r->shown.last.total, "problems_done",
+                             (json_int_t)r->shown.last.done, "stored", (json_int_t)r->shown.last.stored,
+                             "elapsed_s", r->shown.last.elapsed_s, "store_bytes", (json_int_t)r->info.bytes,
+                             "store_measurements", (json_int_t)r->info.measurements);
+    json_t *summary = cli_summary_json(r->summary);
+    json_object_update(json, summary);
+    json_decref(summary);
+    return cli_print_json(json);
+}
+
+/* Measures, then tells of it, also where it ended early. */
+static int run(options *o, cw_context *ctx, cw_store *store, cw_problem *problems, size_t count) {
+    char environment[2048];
+    cw_error err = {0}, late = {0};
+    outcome r = {.shown.progress = cli_progress_begin(o->quiet)};
+    describe_environment(environment, sizeof environment);
+    o->measure.problems = problems;
+    o->measure.count = count;
+    o->measure.environment = environment[0] ? environment : NULL;
+    o->measure.stop = &stop;
+    o->measure.progress = on_progress;
+    o->measure.arg = &r.shown;
+    watch_signals();
+    r.status = CW_OK;
+    for (size_t i = 0; i < o->layers.net_count && r.status == CW_OK; i++)
+        r.status = cw_store_add_net(store, &o->layers.nets[i], &err);
+    if (r.status == CW_OK) r.status = cw_measure(ctx, store, &o->measure, &err);
+    cli_progress_end(&r.shown.progress);
+    r.ended = r.status == CW_OK        ? "done"
+              : r.status != CW_STOPPED ? "failed"
+              : stop                   ? "interrupted"
+                                       : "budget";
+    int code = CLI_DONE;
+    if (strcmp(r.ended, "interrupted") == 0) {
+        fprintf(stderr, "convwise: interrupted; what was measured is in %s, the same command continues\n",
+                o->store);
+        code = CLI_FAILED;
+    } else if (strcmp(r.ended, "failed") == 0) {
+        code = cli_fail(&err);
+    }
+    qsort(problems, count, sizeof *problems, cli_compare_problems);
+    if (cw_store_info_get(store, &r.info, &late) != CW_OK ||
+        cli_summary_make(store, problems, count, &r.summary, &late) != CW_OK)
+        return cli_fail(&late);
+    if (o->json) {
+        int printed = print_json(o, &r);
+        code = code == CLI_DONE ? printed : code;
+    } else {
+        print_text(o, &r);
+    }
+    cli_summary_free(r.summary);
+    return code;
+}
+
+static int measure(options *o) {
+    cw_error err = {0};
+    cw_problem *problems = NULL;
+    size_t count = 0;
+    cw_context *ctx = NULL;
+    cw_store *store = NULL;
+    int code;
+    if (collect(o, &problems, &count, &err) != CW_OK || cw_context_open(&ctx, &err) != CW_OK ||
+        cw_store_open(o->store, CW_STORE_WRITE, &store, &err) != CW_OK)
+        code = cli_fail(&err);
+    else
+        code = run(o, ctx, store, problems, count);
+    if (store) cw_store_close(store);
+    cw_context_close(ctx);
+    free(problems);
+    return code;
+}
+
+int cmd_measure(int argc, char **argv) {
+    options o = {.store = "convwise.db", .threads = 1, .batch = 1, .precs = {[CW_F32] = true}};
+    o.measure.seed = 1;
+    int code = restart_clean(argc, argv);
+    if (code != CLI_DONE) return code;
+    argp_err_exit_status = CLI_USAGE;
+    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    code = o.code == CLI_DONE ? measure(&o) : o.code;
+    cli_layers_release(&o.layers);
+    cw_net_release(&o.grid);
+    free(o.problems);
+    return code;
+}
