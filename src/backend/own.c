@@ -1,4 +1,6 @@
 /* own.c: our own kernels as a backend. One row an implementation; the kernels are in src/kernel. */
+#include <cblas.h>
+#include <stdio.h>
 #include "context.h"
 #include "../base/base.h"
 #include "../kernel/kernel.h"
@@ -14,14 +16,24 @@ static const cw_own_impl rows[] = {
      NULL},
 };
 
-/* The state is the rows with the machine filled in. */
+typedef struct own_state {
+    cw_own_impl impls[CW_COUNT(rows)]; /* the rows with the machine filled in */
+    char version[96];
+} own_state;
+
+/* The version names the OpenBLAS kernels in use: times taken with others are times of something else, and
+ * OpenBLAS falls back to slow ones on processors newer than itself. */
 static cw_status open(const cw_machine *machine, void **state, cw_error *err) {
-    cw_own_impl *own = cw_alloc(sizeof rows);
+    own_state *own = cw_alloc(sizeof *own);
     if (!own) return cw_fail_memory(err);
     for (size_t i = 0; i < CW_COUNT(rows); i++) {
-        own[i] = rows[i];
-        own[i].machine = machine;
+        own->impls[i] = rows[i];
+        own->impls[i].machine = machine;
     }
+    char blas[32] = "";
+    sscanf(openblas_get_config(), "OpenBLAS %31s", blas);
+    snprintf(own->version, sizeof own->version, "%s OpenBLAS %s %s", CW_VERSION, blas,
+             openblas_get_corename());
     *state = own;
     return CW_OK;
 }
@@ -38,8 +50,7 @@ static cw_status list(void *state, const cw_problem *p, cw_impl_visit *visit, vo
 }
 
 static const char *version(void *state) {
-    (void)state;
-    return CW_VERSION;
+    return ((const own_state *)state)->version;
 }
 
 const cw_backend cw_backend_own = {

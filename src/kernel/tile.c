@@ -13,6 +13,7 @@
 #define CW_LANES       4
 #define CW_ROWS        4
 #define CW_PAIRS(x, w) CW_PORTABLE_PAIRS(x, w)
+#define CW_WIDEN(p)    ((ints){(p)[0], (p)[1], (p)[2], (p)[3]})
 #include "tile_isa.h"
 
 #if defined(__x86_64__)
@@ -21,6 +22,7 @@
 #define CW_LANES       8
 #define CW_ROWS        6
 #define CW_PAIRS(x, w) (ints) _mm256_madd_epi16((__m256i)(x), (__m256i)(w))
+#define CW_WIDEN(p)    ((ints)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(p))))
 #include "tile_isa.h"
 
 #define CW_ISA(name)   name##_avx512
@@ -28,6 +30,7 @@
 #define CW_LANES       16
 #define CW_ROWS        8
 #define CW_PAIRS(x, w) (ints) _mm512_madd_epi16((__m512i)(x), (__m512i)(w))
+#define CW_WIDEN(p)    ((ints)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)(p))))
 #include "tile_isa.h"
 #endif
 

@@ -8,7 +8,6 @@
 #define bytes  CW_ISA(bytes)
 typedef float floats __attribute__((vector_size(CW_LANES * 4), aligned(4), may_alias));
 typedef int32_t ints __attribute__((vector_size(CW_LANES * 4), aligned(4), may_alias));
-typedef uint8_t bytes __attribute__((vector_size(CW_LANES), aligned(1), may_alias));
 
 /* The accumulators live in registers for all taps and steps: rows and vectors are constants, so that the
  * compiler unrolls their loops. */
@@ -61,7 +60,7 @@ CW_TARGET static void CW_ISA(depthwise_u8)(const void *const *x, const void *con
     for (; c + CW_LANES <= n; c += CW_LANES) {
         ints sum = *(const ints *)(acc + c);
         for (int64_t t = 0; t < taps; t++)
-            sum += (__builtin_convertvector(*(const bytes *)((const uint8_t *)x[t] + first + c), ints) - zp) *
+            sum += (CW_WIDEN((const uint8_t *)x[t] + first + c) - zp) *
                    *(const ints *)((const int32_t *)w[t] + first + c);
         *(ints *)(acc + c) = sum;
     }
@@ -92,9 +91,9 @@ static const cw_tile CW_ISA(tile) = {
 
 #undef floats
 #undef ints
-#undef bytes
 #undef CW_ISA
 #undef CW_TARGET
 #undef CW_LANES
 #undef CW_ROWS
 #undef CW_PAIRS
+#undef CW_WIDEN
