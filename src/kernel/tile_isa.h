@@ -1,11 +1,10 @@
 /* tile_isa.h: the body of tile.c, included once for each instruction set; no include guard on purpose.
  * In: CW_ISA(name) a name of its own for each version, CW_TARGET the function attribute, CW_LANES, CW_ROWS
  * (so that two vectors of accumulators a row, two of weights and a broadcast fit the registers), CW_PAIRS(x,
- * w) on vectors of pairs of int16. All are undefined at the end. */
+ * w) on vectors of pairs of int16, CW_WIDEN(p) from CW_LANES bytes to ints. All are undefined at the end. */
 
 #define floats CW_ISA(floats)
 #define ints   CW_ISA(ints)
-#define bytes  CW_ISA(bytes)
 typedef float floats __attribute__((vector_size(CW_LANES * 4), aligned(4), may_alias));
 typedef int32_t ints __attribute__((vector_size(CW_LANES * 4), aligned(4), may_alias));
 
