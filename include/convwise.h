@@ -97,7 +97,7 @@ typedef struct cw_problem {
     int32_t dh, dw;         /* dilation, 0 = dense (benchdnn's convention) */
     int32_t pt, pl, pb, pr; /* zero padding top, left, bottom, right */
     int32_t prec;           /* cw_prec */
-    int32_t zp;             /* u8: 1 = the source's zero point is not 0; always 0 for f32 */
+    int32_t zp;             /* u8: 1 = a zero point is not 0 (see cw_quant); always 0 for f32 */
     int32_t layout;         /* cw_layout of source and destination */
     int32_t threads;        /* threads that run it, from 1 */
 } cw_problem;
@@ -176,8 +176,9 @@ CW_API const char *cw_family_name(cw_family family);
 /* u8 only. real = scale * (quantised - zero_point). For output channel c:
  *   acc = sum (src - src_zp) * weight + bias[c]           exact, 32 bit
  *   dst = clamp(round_to_nearest_even(acc * scale[c]) + dst_zp), saturated to 0..255
- * where scale[c] = src_scale * weight_scale[c] / dst_scale. src_zp must be 0 where the problem says zp = 0.
- */
+ * where scale[c] = src_scale * weight_scale[c] / dst_scale. Where the problem says
+ * zp = 0 both zero points must be 0, as between layers with a ReLU: libraries offer fewer and slower
+ * implementations where either is not. */
 typedef struct cw_quant {
     int32_t src_zp, dst_zp; /* 0..255 */
     const float *scale;     /* oc values */

@@ -162,9 +162,10 @@ cw_status cw_conv_create(cw_context *ctx, const cw_problem *p, const char *impl,
     if (!(args->lo <= args->hi)) return cw_fail(err, CW_INVALID, "clamp: lo must not be larger than hi");
     if (problem.prec == CW_U8 && !args->quant.scale)
         return cw_fail(err, CW_INVALID, "u8 needs quant.scale for each output channel");
-    if (problem.prec == CW_U8 && !problem.zp && args->quant.src_zp)
-        return cw_fail(err, CW_INVALID, "src_zp is %d but the problem says zero point 0: add ,zp",
-                       args->quant.src_zp);
+    if (problem.prec == CW_U8 && !problem.zp && (args->quant.src_zp || args->quant.dst_zp))
+        return cw_fail(err, CW_INVALID, "%s is %d but the problem says zero points 0: add ,zp",
+                       args->quant.src_zp ? "src_zp" : "dst_zp",
+                       args->quant.src_zp ? args->quant.src_zp : args->quant.dst_zp);
     cw_conv *conv = cw_alloc(sizeof *conv);
     if (!conv) return cw_fail_memory(err);
     status = found.impl->prepare(found.impl, &problem, args, &conv->kernel, err);

@@ -6,6 +6,9 @@ const cw_backend *const cw_backend_table[] = {
     &cw_backend_null,
     &cw_backend_ref,
     &cw_backend_own,
+#if CW_WITH_ONEDNN
+    &cw_backend_onednn,
+#endif
     NULL,
 };
 

@@ -40,11 +40,22 @@ void cw_case_release(cw_case *c); /* of an empty (zeroed) case: fine */
 
 /* Compares dst (dst_count elements) with the expected output.
  * *error: f32: largest |dst - expected| / expected_max; u8: largest difference in steps; HUGE_VAL for a NaN
- * or an infinity. Returns CW_OK, or CW_WRONG beyond the limit: exact kinds, integer fill   0 exact kinds,
- * normal fill    f32 1e-5: the order of summation is free; u8 1 step: a product may round differently where
- * it is fused or scaled in another order Winograd and FFT, f32       1e-3: F(4x4,3x3) errs by about 2e-5 of
- * the largest output and larger tiles by more (Lavin, Gray 2015, section 5), while a wrong tap or pixel shows
- * as 1e-2 up Winograd and FFT, u8        8 steps: 8-bit variants round the transformed tile to 8 bits again
+ * or an infinity. Returns CW_OK, or CW_WRONG beyond the limit:
+ *
+ *   exact kinds, integer fill         0
+ *   exact kinds, normal fill, f32     1e-5: the order of summation is free
+ *   exact kinds, normal fill, u8      1 step: a product may round differently where it is fused or scaled in
+ *                                     another order
+ *   Winograd and FFT, f32             1e-3: F(4x4,3x3) errs by about 2e-5 of the largest output and larger
+ *                                     tiles by more (Lavin, Gray 2015, section 5), while a wrong tap or pixel
+ *                                     shows as 1e-2 up
+ *   Winograd and FFT, u8, normal      16 steps: these round the transformed source and weights to 8 bits
+ *                                     again. Uniform rounding in steps of 4 and 9/4 (oneDNN's F(2x2,3x3))
+ *                                     makes an error of 1.8 steps rms beside outputs of 48 (measured: 1.7 to
+ *                                     1.9, at worst 10 in 600,000); one missing tap of nine makes 16 rms
+ *   Winograd and FFT, u8, integer     96 steps: small integers use 4 of the 8 bits, so the same rounding is
+ *                                     six times as large beside them (measured: 8 to 12 rms, at worst 79).
+ *                                     Only gross errors show; judge these kinds by the normal fill
  */
 cw_status cw_case_compare(const cw_case *c, const cw_impl *impl, const void *dst, double *error,
                           cw_error *err);

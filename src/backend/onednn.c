@@ -1,0 +1,351 @@
+/* onednn.c: asks oneDNN which convolution implementations it has. Nothing is hard-coded: names, their number
+ * and their order of preference are the library's answer on this machine, for this problem and thread count.
+ * How one is prepared and run is in onednn_kernel.c. */
+#include "onednn.h"
+#include "../base/base.h"
+#include "../problem/problem.h"
+#include <math.h>
+#include <omp.h>
+#include <oneapi/dnnl/dnnl_debug.h>
+#include <stdio.h>
+#include <string.h>
+
+cw_status onednn_fail(cw_error *err, dnnl_status_t status, const char *what) {
+    cw_status mine = CW_BACKEND;
+    if (status == dnnl_out_of_memory) mine = CW_NO_MEMORY;
+    if (status == dnnl_unimplemented) mine = CW_UNSUPPORTED;
+    return cw_fail(err, mine, "oneDNN: %s: %s", what, dnnl_status2str(status));
+}
+
+int onednn_set_threads(int threads) {
+    int former = omp_get_max_threads();
+    if (former != threads) omp_set_num_threads(threads);
+    return former;
+}
+
+/* ---- Descriptors ---- */
+
+dnnl_data_type_t onednn_data_type(const cw_problem *p) {
+    return p->prec == CW_U8 ? dnnl_u8 : dnnl_f32;
+}
+
+static dnnl_status_t activation_md(const cw_problem *p, bool dst, bool any, dnnl_memory_desc_t *out) {
+    cw_sizes sizes;
+    cw_problem_sizes(p, &sizes);
+    dnnl_dims_t dims = {p->mb, dst ? p->oc : p->ic, dst ? sizes.oh : p->ih, dst ? sizes.ow : p->iw};
+    return dnnl_memory_desc_init_by_tag(out, 4, dims, onednn_data_type(p),
+                                        any ? dnnl_format_tag_any : dnnl_nhwc);
+}
+
+dnnl_status_t onednn_nhwc_md(const cw_problem *p, bool dst, dnnl_memory_desc_t *out) {
+    return activation_md(p, dst, false, out);
+}
+
+bool onednn_is_nhwc(const dnnl_memory_desc_t *md) {
+    if (md->format_kind != dnnl_blocked || md->format_desc.blocking.inner_nblks != 0 || md->offset0 != 0)
+        return false;
+    const int order[4] = {1, 3, 2, 0}; /* innermost first */
+    dnnl_dim_t stride = 1;
+    for (int i = 0; i < 4; i++) {
+        int d = order[i];
+        if (md->padded_dims[d] != md->dims[d]) return false;
+        if (md->dims[d] > 1 && md->format_desc.blocking.strides[d] != stride) return false;
+        stride *= md->dims[d];
+    }
+    return true;
+}
+
+static dnnl_status_t operation(const cw_problem *p, const onednn_query *query, dnnl_convolution_desc_t *out) {
+    bool u8 = p->prec == CW_U8;
+    dnnl_memory_desc_t src, weights, bias, dst;
+    dnnl_status_t status = activation_md(p, false, query->any, &src);
+    if (status == dnnl_success) status = activation_md(p, true, query->any, &dst);
+    dnnl_dims_t grouped = {p->g, p->oc / p->g, p->ic / p->g, p->kh, p->kw},
+                dense = {p->oc, p->ic, p->kh, p->kw};
+    if (status == dnnl_success)
+        status = dnnl_memory_desc_init_by_tag(&weights, p->g > 1 ? 5 : 4, p->g > 1 ? grouped : dense,
+                                              u8 ? dnnl_s8 : dnnl_f32, dnnl_format_tag_any);
+    if (status == dnnl_success)
+        status =
+            dnnl_memory_desc_init_by_tag(&bias, 1, (dnnl_dims_t){p->oc}, u8 ? dnnl_s32 : dnnl_f32, dnnl_a);
+    if (status != dnnl_success) return status;
+    return dnnl_dilated_convolution_forward_desc_init(
+        out, dnnl_forward_inference, query->algorithm, &src, &weights, &bias, &dst,
+        (dnnl_dims_t){p->sh, p->sw}, (dnnl_dims_t){p->dh, p->dw}, (dnnl_dims_t){p->pt, p->pl},
+        (dnnl_dims_t){p->pb, p->pr});
+}
+
+static dnnl_status_t attach_clamp(dnnl_primitive_attr_t attr, const cw_problem *p,
+                                  const onednn_attributes *a) {
+    if (a->clamp == ONEDNN_CLAMP_NONE) return dnnl_success;
+    dnnl_post_ops_t ops;
+    dnnl_status_t status = dnnl_post_ops_create(&ops);
+    if (status != dnnl_success) return status;
+    /* oneDNN computes saturate(round(post-ops((acc + bias) * scale) + dst_zp)): the bounds are shifted back.
+     */
+    float shift = p->prec == CW_U8 ? (float)a->dst_zp : 0.0f;
+    if (a->clamp == ONEDNN_CLAMP_RELU)
+        status = dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_relu, 0.0f, 0.0f);
+    else
+        status = dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_clip, a->lo - shift, a->hi - shift);
+    if (status == dnnl_success) status = dnnl_primitive_attr_set_post_ops(attr, ops);
+    dnnl_post_ops_destroy(ops);
+    return status;
+}
+
+/* User scratchpad: the caller's workspace holds it, so that it is counted and run does not allocate it. */
+static dnnl_status_t attributes_make(const cw_problem *p, const onednn_attributes *a,
+                                     dnnl_primitive_attr_t *out) {
+    dnnl_primitive_attr_t attr;
+    dnnl_status_t status = dnnl_primitive_attr_create(&attr);
+    if (status != dnnl_success) return status;
+    status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+    if (status == dnnl_success && p->prec == CW_U8)
+        status = dnnl_primitive_attr_set_output_scales(attr, p->oc, 1 << 1, a->scale);
+    if (status == dnnl_success && a->src_zp)
+        status = dnnl_primitive_attr_set_zero_points(attr, DNNL_ARG_SRC, 1, 0, &a->src_zp);
+    if (status == dnnl_success && a->dst_zp)
+        status = dnnl_primitive_attr_set_zero_points(attr, DNNL_ARG_DST, 1, 0, &a->dst_zp);
+    if (status == dnnl_success) status = attach_clamp(attr, p, a);
+    if (status == dnnl_success)
+        *out = attr;
+    else
+        dnnl_primitive_attr_destroy(attr);
+    return status;
+}
+
+/* ---- Asking ---- */
+
+static dnnl_status_t visit_current(dnnl_primitive_desc_iterator_t it, onednn_visit *visit, void *arg,
+                                   bool *taken) {
+    dnnl_primitive_desc_t pd = dnnl_primitive_desc_iterator_fetch(it);
+    if (!pd) return dnnl_out_of_memory;
+    const char *info = NULL;
+    dnnl_status_t status = dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &info);
+    if (status == dnnl_success) {
+        bool plain = onednn_is_nhwc(dnnl_primitive_desc_query_md(pd, dnnl_query_src_md, 0)) &&
+                     onednn_is_nhwc(dnnl_primitive_desc_query_md(pd, dnnl_query_dst_md, 0));
+        *taken = visit(arg, pd, info, !plain);
+    }
+    if (!*taken) dnnl_primitive_desc_destroy(pd);
+    return status;
+}
+
+dnnl_status_t onednn_walk(onednn_state *s, const cw_problem *p, const onednn_query *query,
+                          const onednn_attributes *attributes, onednn_visit *visit, void *arg) {
+    dnnl_convolution_desc_t op;
+    dnnl_primitive_attr_t attr;
+    dnnl_primitive_desc_iterator_t it;
+    dnnl_status_t status = operation(p, query, &op);
+    /* A combination that oneDNN refuses outright has no implementations. */
+    if (status == dnnl_unimplemented || status == dnnl_invalid_arguments) return dnnl_success;
+    if (status == dnnl_success) status = attributes_make(p, attributes, &attr);
+    if (status != dnnl_success) return status;
+    int former = onednn_set_threads(p->threads);
+    status = dnnl_primitive_desc_iterator_create(&it, &op, attr, s->engine, NULL);
+    if (status == dnnl_success) {
+        bool taken = false;
+        while (status == dnnl_success) {
+            status = visit_current(it, visit, arg, &taken);
+            if (taken) break;
+            if (status == dnnl_success) status = dnnl_primitive_desc_iterator_next(it);
+        }
+        dnnl_primitive_desc_iterator_destroy(it);
+    }
+    onednn_set_threads(former);
+    dnnl_primitive_attr_destroy(attr);
+    return status == dnnl_iterator_ends || status == dnnl_unimplemented ? dnnl_success : status;
+}
+
+/* ---- Known implementations ---- */
+
+static cw_family family_of(const char *info) {
+    if (strstr(info, "wino")) return CW_FAMILY_WINOGRAD;
+    if (strstr(info, "_dw") || strstr(info, "brdgmm")) return CW_FAMILY_DEPTHWISE;
+    /* brgemm is a batch-reduce kernel called inside a direct loop, no im2col. */
+    if (strstr(info, "gemm") && !strstr(info, "brgemm")) return CW_FAMILY_GEMM;
+    return CW_FAMILY_DIRECT;
+}
+
+/* The implementation of that name, made known if it is new; NULL = out of memory. */
+static const onednn_impl *intern(onednn_state *s, const char *info, bool own_layout) {
+    char name[sizeof((onednn_impl *)0)->name];
+    snprintf(name, sizeof name, "onednn.%.70s%s", info, own_layout ? "@any" : "");
+    size_t at = 0;
+    for (; at < s->impl_count; at++) {
+        int order = strcmp(s->impls[at]->name, name);
+        if (order == 0) return s->impls[at];
+        if (order > 0) break;
+    }
+    if (!cw_grow(&s->impls, &s->impl_capacity, s->impl_count + 1, sizeof(onednn_impl *))) return NULL;
+    onednn_impl *impl = cw_alloc(sizeof *impl);
+    if (!impl) return NULL;
+    strcpy(impl->name, name);
+    snprintf(impl->info, sizeof impl->info, "%s", info);
+    impl->state = s;
+    impl->own_layout = own_layout;
+    impl->base = (cw_impl){.name = impl->name,
+                           .family = family_of(info),
+                           .candidate = true,
+                           .exact = family_of(info) != CW_FAMILY_WINOGRAD,
+                           .prepare = onednn_prepare};
+    memmove(s->impls + at + 1, s->impls + at, (s->impl_count - at) * sizeof *s->impls);
+    s->impls[at] = impl;
+    s->impl_count++;
+    return impl;
+}
+
+/* ---- Discovery ---- */
+
+typedef struct discovery {
+    onednn_state *state;
+    onednn_query query;
+    bool clips, choosing, failed;
+} discovery;
+
+static bool discovered(void *arg, dnnl_primitive_desc_t pd, const char *info, bool own_layout) {
+    (void)pd;
+    discovery *d = arg;
+    onednn_state *s = d->state;
+    const onednn_impl *impl = intern(s, info, own_layout);
+    d->failed |= !impl;
+    if (d->failed) return false;
+    if (d->choosing && !s->choice) s->choice = impl;
+    for (size_t i = 0; i < s->found_count; i++)
+        if (s->found[i].impl == impl) return false;
+    d->failed |= !cw_grow(&s->found, &s->found_capacity, s->found_count + 1, sizeof *s->found);
+    if (!d->failed) s->found[s->found_count++] = (onednn_found){impl, d->query, d->clips};
+    return false;
+}
+
+/* All questions about p, with the general clamp or (clips = false) with the one that every kernel takes. */
+static dnnl_status_t discover_with(onednn_state *s, const cw_problem *p, const float *scale, bool clips,
+                                   bool *failed) {
+    static const dnnl_alg_kind_t algorithms[] = {dnnl_convolution_auto, dnnl_convolution_direct,
+                                                 dnnl_convolution_winograd};
+    bool u8 = p->prec == CW_U8;
+    /* Any values that are not special would do. */
+    onednn_attributes attributes = {.clamp = u8 ? ONEDNN_CLAMP_NONE : ONEDNN_CLAMP_RELU,
+                                    .src_zp = p->zp ? 3 : 0,
+                                    .dst_zp = p->zp ? 5 : 0,
+                                    .scale = scale};
+    if (clips) attributes.clamp = ONEDNN_CLAMP_CLIP, attributes.lo = 1, attributes.hi = 6;
+    dnnl_status_t status = dnnl_success;
+    for (int format = 0; format < 2; format++)
+        for (size_t a = 0; a < CW_COUNT(algorithms) && status == dnnl_success; a++) {
+            discovery d = {s, {.any = format == 0, .algorithm = algorithms[a]}, .clips = clips};
+            /* oneDNN's own choice: its first answer when format and algorithm are left to it. */
+            d.choosing = !clips && d.query.any && d.query.algorithm == dnnl_convolution_auto;
+            status = onednn_walk(s, p, &d.query, &attributes, discovered, &d);
+            *failed |= d.failed;
+        }
+    return status;
+}
+
+cw_status onednn_discover(onednn_state *s, const cw_problem *p, cw_error *err) {
+    if (s->have_problem && cw_problem_compare(&s->problem, p) == 0) return CW_OK;
+    s->have_problem = false;
+    s->found_count = 0;
+    s->choice = NULL;
+    float *scale = cw_alloc_n((size_t)p->oc, sizeof *scale);
+    if (!scale) return cw_fail_memory(err);
+    for (int32_t i = 0; i < p->oc; i++) scale[i] = 0.5f;
+    bool failed = false;
+    dnnl_status_t status = discover_with(s, p, scale, true, &failed);
+    if (status == dnnl_success) status = discover_with(s, p, scale, false, &failed);
+    cw_free(scale);
+    if (failed) return cw_fail_memory(err);
+    if (status != dnnl_success) return onednn_fail(err, status, "asking for implementations");
+    s->problem = *p;
+    s->have_problem = true;
+    return CW_OK;
+}
+
+/* Problems that between them bring out every kernel that oneDNN has for a machine. */
+static const char *const probes[] = {
+    "ic3ih32oc64kh7sh2ph3",     "ic64ih14oc64kh3ph1",     "mb4ic64ih14oc64kh3ph1",
+    "ic64ih28oc128kh1",         "ic64ih28oc128kh1sh2",    "g64ic64ih28oc64kh3ph1",
+    "g4ic64ih14oc64kh3ph1",     "g2ic10ih9oc6kh3ph1",     "ic5ih9oc7kh3dh1ph2",
+    "ic64ih14oc64kh3ph1,u8",    "ic64ih28oc128kh1,u8",    "g64ic64ih28oc64kh3ph1,u8",
+    "g4ic64ih14oc64kh3ph1,u8",  "g2ic10ih9oc6kh3ph1,u8",  "ic3ih32oc64kh7sh2ph3,u8",
+    "ic64ih14oc64kh3ph1,u8,zp", "ic64ih28oc128kh1,u8,zp", "g64ic64ih28oc64kh3ph1,u8,zp",
+};
+
+static cw_status probe(onednn_state *s, cw_error *err) {
+    cw_status status = CW_OK;
+    for (size_t i = 0; i < CW_COUNT(probes) && !s->probed && status == CW_OK; i++) {
+        cw_problem p;
+        status = cw_problem_parse(probes[i], &p, err);
+        if (status == CW_OK) status = onednn_discover(s, &p, err);
+    }
+    s->probed = status == CW_OK;
+    return status;
+}
+
+/* ---- The backend ---- */
+
+static cw_status list(void *state, const cw_problem *p, cw_impl_visit *visit, void *arg, cw_error *err) {
+    onednn_state *s = state;
+    cw_status status;
+    if (p) {
+        cw_problem canonical = *p;
+        cw_problem_canonical(&canonical);
+        status = onednn_discover(s, &canonical, err);
+    } else
+        status = probe(s, err);
+    if (status != CW_OK) return status;
+    for (size_t i = 0; i < s->impl_count; i++) {
+        const onednn_impl *impl = s->impls[i];
+        bool offered = !p;
+        for (size_t k = 0; p && k < s->found_count; k++) offered |= s->found[k].impl == impl;
+        visit(arg, &impl->base, offered ? NULL : "oneDNN does not offer it for this problem",
+              p && impl == s->choice);
+    }
+    return CW_OK;
+}
+
+static void close_state(void *state) {
+    onednn_state *s = state;
+    if (s->stream) dnnl_stream_destroy(s->stream);
+    if (s->engine) dnnl_engine_destroy(s->engine);
+    dnnl_set_primitive_cache_capacity(s->cache_capacity);
+    for (size_t i = 0; i < s->impl_count; i++) cw_free(s->impls[i]);
+    cw_free(s->impls);
+    cw_free(s->found);
+    cw_free(s);
+}
+
+static cw_status open_state(const cw_machine *machine, void **out, cw_error *err) {
+    (void)machine;
+    onednn_state *s = cw_alloc(sizeof *s);
+    if (!s) return cw_fail_memory(err);
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(s->version, sizeof s->version, "%d.%d.%d", v->major, v->minor, v->patch);
+    /* The library prints its log to standard output, where a program's own output goes. */
+    dnnl_set_verbose(0);
+    /* No primitive cache: it would hide what prepare costs, a kernel is kept by its owner anyway, and in 2.6
+     * an iterator that hits the cache restarts behind the hit and offers implementations twice. */
+    dnnl_get_primitive_cache_capacity(&s->cache_capacity);
+    dnnl_status_t status = dnnl_set_primitive_cache_capacity(0);
+    if (status == dnnl_success) status = dnnl_engine_create(&s->engine, dnnl_cpu, 0);
+    if (status == dnnl_success) status = dnnl_stream_create(&s->stream, s->engine, dnnl_stream_default_flags);
+    if (status != dnnl_success) {
+        close_state(s);
+        return onednn_fail(err, status, "opening the CPU engine");
+    }
+    *out = s;
+    return CW_OK;
+}
+
+static const char *version(void *state) {
+    return ((onednn_state *)state)->version;
+}
+
+const cw_backend cw_backend_onednn = {.abi = CW_BACKEND_ABI,
+                                      .name = "onednn",
+                                      .package = "libdnnl-dev",
+                                      .third_party = true,
+                                      .open = open_state,
+                                      .close = close_state,
+                                      .version = version,
+                                      .list = list};
