@@ -75,8 +75,17 @@ void cli_table_print(cli_table *t) {
     free(t);
 }
 
+/* Beside an installed program, wherever it was moved; else the source it was built from. */
 const char *cli_data_folder(void) {
-    return access(CW_SOURCE_DATA "/nets", R_OK) == 0 ? CW_SOURCE_DATA : CW_INSTALLED_DATA;
+    static char installed[4096];
+    char program[3072], nets[4200];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length <= 0) return CW_SOURCE_DATA;
+    program[length] = '\0';
+    *strrchr(program, '/') = '\0';
+    snprintf(installed, sizeof installed, "%s/%s", program, CW_INSTALLED_DATA);
+    snprintf(nets, sizeof nets, "%s/nets", installed);
+    return access(nets, R_OK) == 0 ? installed : CW_SOURCE_DATA;
 }
 
 static cw_status add_file(cli_layers *layers, const char *path, cw_error *err) {
@@ -94,7 +103,7 @@ static int is_table(const struct dirent *entry) {
 }
 
 static cw_status add_all(cli_layers *layers, cw_error *err) {
-    char folder[4096], path[8192];
+    char folder[4200], path[8192];
     struct dirent **entries;
     snprintf(folder, sizeof folder, "%s/nets", cli_data_folder());
     int count = scandir(folder, &entries, is_table, alphasort);
@@ -120,7 +129,7 @@ cw_status cli_layers_add_net(cli_layers *layers, const char *name, cw_error *err
         struct stat about;
         if (stat(name, &about) != 0 && !strchr(name, '/')) {
             snprintf(err->message, sizeof err->message,
-                     "no network or file is called %.100s (networks: files in %.80s/nets, or all)", name,
+                     "no network or file is called %.80s (networks: files in %.80s/nets, or all)", name,
                      cli_data_folder());
             return err->status = CW_NOT_FOUND;
         }

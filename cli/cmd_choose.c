@@ -1,0 +1,173 @@
+/* cmd_choose.c: `convwise choose`: a model's ranking for one problem, with what can run here and why. */
+#include "cli.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct options {
+    const char *problem, *model, *prec;
+    long top;
+    bool no_check, explain, json;
+} options;
+
+enum { NO_CHECK = 1000 };
+
+static const struct argp_option table[] = {
+    {"model", 'm', "FILE", 0, "Model that 'convwise train' made (needed)", 0},
+    {"precision", 'p', "PREC", 0, "f32 or u8; default: what PROBLEM says", 0},
+    {"top", 'n', "N", 0, "Show the N best only", 0},
+    {"no-check", NO_CHECK, NULL, 0, "Do not ask which implementations can run here", 0},
+    {"explain", 'e', NULL, 0, "Say why: a tree's path, leading features of naive Bayes", 0},
+    {"json", 'j', NULL, 0, "Print one JSON document", 0},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    options *o = state->input;
+    char *end;
+    switch (key) {
+    case 'm':
+        o->model = arg;
+        return 0;
+    case 'p':
+        o->prec = arg;
+        return 0;
+    case 'n':
+        o->top = strtol(arg, &end, 10);
+        if (*end || end == arg || o->top < 1) argp_error(state, "--top wants a number from 1, not '%s'", arg);
+        return 0;
+    case NO_CHECK:
+        o->no_check = true;
+        return 0;
+    case 'e':
+        o->explain = true;
+        return 0;
+    case 'j':
+        o->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (o->problem) argp_error(state, "one PROBLEM at a time");
+        o->problem = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (!o->problem) argp_error(state, "PROBLEM is missing, e.g. ic64ih56oc64kh3ph1");
+        if (!o->model) argp_error(state, "--model FILE is missing ('convwise train' makes one)");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* All that is shown. */
+typedef struct ranking {
+    char problem[CW_PROBLEM_TEXT];
+    cw_choice *choices;
+    size_t count, shown;
+    char *why;
+} ranking;
+
+static cw_status read_problem(const options *o, cw_problem *p, cw_error *err) {
+    cw_status status = cw_problem_parse(o->problem, p, err);
+    if (status != CW_OK || !o->prec) return status;
+    for (int prec = 0; prec <= CW_U8; prec++)
+        if (strcmp(o->prec, cw_prec_name((cw_prec)prec)) == 0) {
+            p->prec = prec;
+            if (prec == CW_F32) p->zp = 0;
+            return CW_OK;
+        }
+    snprintf(err->message, sizeof err->message, "'%.40s' is not a precision: f32 or u8", o->prec);
+    return err->status = CW_INVALID;
+}
+
+static cw_status make(const options *o, const cw_model *model, ranking *r, cw_error *err) {
+    cw_problem p;
+    cw_context *ctx = NULL;
+    size_t capacity = cw_model_classes(model);
+    cw_status status = read_problem(o, &p, err);
+    if (status != CW_OK) return status;
+    cw_problem_format(&p, r->problem, sizeof r->problem);
+    r->choices = calloc(capacity, sizeof *r->choices);
+    if (!r->choices) return err->status = CW_NO_MEMORY;
+    if (!o->no_check) status = cw_context_open(&ctx, err);
+    if (status == CW_OK) status = cw_choose(model, ctx, &p, r->choices, capacity, &r->count, err);
+    if (status == CW_OK && o->explain) status = cw_model_explain(model, &p, &r->why, err);
+    r->shown = o->top && (size_t)o->top < r->count ? (size_t)o->top : r->count;
+    /* The reasons belong to the context: keep them. */
+    for (size_t i = 0; status == CW_OK && i < r->count; i++)
+        if (r->choices[i].why_not && !(r->choices[i].why_not = strdup(r->choices[i].why_not)))
+            status = err->status = CW_NO_MEMORY;
+    cw_context_close(ctx);
+    return status;
+}
+
+static int print_json(const ranking *r, const cw_model *model, bool checked) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->shown; i++) {
+        const cw_choice *c = &r->choices[i];
+        json_array_append_new(list, json_pack("{s:s, s:f, s:f, s:o, s:o, s:s?}", "implementation", c->impl,
+                                              "share", c->share, "cost", c->cost, "predicted_ns",
+                                              isnan(c->ns) ? json_null() : json_real(c->ns), "supported",
+                                              checked ? json_boolean(!c->why_not) : json_null(), "why_not",
+                                              c->why_not));
+    }
+    json_t *json = json_pack("{s:s, s:s, s:o}", "problem", r->problem, "learner", cw_model_learner(model),
+                             "ranking", list);
+    if (json && r->why) json_object_set_new(json, "why", json_string(r->why));
+    return cli_print_json(json);
+}
+
+static void print_table(const ranking *r, bool checked) {
+    static const char *const columns[] = {">rank",     "implementation", ">share", ">predicted",
+                                          ">relative", "here",           NULL};
+    cli_table *out = cli_table_new(columns);
+    for (size_t i = 0; i < r->shown; i++) {
+        const cw_choice *c = &r->choices[i];
+        char rank[24], share[24], ns[32] = "", relative[32] = "";
+        snprintf(rank, sizeof rank, "%zu", i + 1);
+        snprintf(share, sizeof share, "%.0f %%", 100 * c->share);
+        if (!isnan(c->ns)) snprintf(ns, sizeof ns, "%.1f us", c->ns / 1000);
+        if (c->ns > 0 && r->choices[0].ns > 0)
+            snprintf(relative, sizeof relative, "%.2f", c->ns / r->choices[0].ns);
+        cli_table_add(out, (const char *[]){rank, c->impl, share, ns, relative,
+                                            !checked     ? "not checked"
+                                            : c->why_not ? c->why_not
+                                                         : "yes"});
+    }
+    cli_table_print(out);
+}
+
+int cmd_choose(int argc, char **argv) {
+    static const struct argp argp = {
+        table,
+        parse,
+        "PROBLEM",
+        "Ranks implementations for a problem such as ic64ih56oc64kh3ph1,u8 by a model, best first.\v"
+        "share: the model's probability of being the fastest. predicted: time of one run, where the model "
+        "predicts "
+        "one. Exit code 3: nothing here can run the problem.",
+        NULL,
+        NULL,
+        NULL};
+    options o = {0};
+    cw_error err = {0};
+    cw_model *model = NULL;
+    ranking r = {0};
+    if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return CLI_USAGE;
+    cw_status status = cw_model_load(o.model, &model, &err);
+    if (status == CW_OK) status = make(&o, model, &r, &err);
+    int code = CLI_DONE;
+    if (status != CW_OK) {
+        code = cli_fail(&err);
+    } else if (o.json) {
+        code = print_json(&r, model, !o.no_check);
+    } else {
+        printf("%s\n", r.problem);
+        print_table(&r, !o.no_check);
+        if (r.why) printf("\nwhy:\n%s", r.why);
+    }
+    for (size_t i = 0; r.choices && i < r.count; i++) free((char *)(uintptr_t)r.choices[i].why_not);
+    free(r.choices);
+    cw_free(r.why);
+    cw_model_free(model);
+    return code;
+}

@@ -1,0 +1,415 @@
+/* c.c: a model as one C99 file that stands alone: problem check, features, the learner's heart, names. The
+ * heart is the learner's (cw_learner.emit_c); this knows problems. Format: docs/formats.md, "Emitted C".
+ *
+ * The file is a guest in another's house: no allocation, no includes but <stddef.h> and <stdint.h>, one
+ * external function, the same answers as cw_choose without a context. */
+#include "../learn/learn.h"
+#include "../problem/problem.h"
+#include "../../include/convwise/tools.h"
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct emitter {
+    const cw_model *model;
+    const cw_feature **features; /* one a column */
+    bool *used;                  /* columns that predict reads */
+    const char *prefix;
+    cw_buf out;
+} emitter;
+
+/* ---- Text ---- */
+
+/* Puts a template in which each @ stands for the prefix. */
+static void put(emitter *e, const char *template) {
+    for (const char *at; (at = strchr(template, '@')); template = at + 1) {
+        cw_buf_printf(&e->out, "%.*s", (int)(at - template), template);
+        cw_buf_put(&e->out, e->prefix);
+    }
+    cw_buf_put(&e->out, template);
+}
+
+/* Text from a model file, made harmless inside a comment: it can neither end it nor begin another, nor hold
+ * control characters, trigraphs or spliced lines. */
+static void put_comment(cw_buf *out, const char *text) {
+    for (const char *c = text; *c; c++) {
+        bool fine = isascii((unsigned char)*c) && isprint((unsigned char)*c) && !strchr("*\\?", *c);
+        cw_buf_printf(out, "%c", fine ? *c : '_');
+    }
+}
+
+static void put_string(cw_buf *out, const char *text) {
+    cw_buf_put(out, "\"");
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if (*c >= 0x80 || !isprint(*c) || strchr("\"\\?", *c))
+            cw_buf_printf(out, "\\%03o", *c);
+        else
+            cw_buf_printf(out, "%c", *c);
+    }
+    cw_buf_put(out, "\"");
+}
+
+static bool is_identifier(const char *text) {
+    size_t n = strlen(text);
+    if (n < 1 || n > 63 || !isascii((unsigned char)*text) || !isalpha((unsigned char)*text)) return false;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (!isascii(c) || !(isalnum(c) || c == '_')) return false;
+    }
+    return true;
+}
+
+/* Does a C expression name the variable? */
+static bool names(const char *expression, const char *variable) {
+    size_t length = strlen(variable);
+    for (const char *c = expression; *c;) {
+        size_t word = 0;
+        while (isalnum((unsigned char)c[word]) || c[word] == '_') word++;
+        if (word == length && strncmp(c, variable, length) == 0) return true;
+        c += word ? word : 1;
+    }
+    return false;
+}
+
+static bool needs(const emitter *e, const char *variable) {
+    for (size_t i = 0; i < e->model->column_count; i++)
+        if (e->used[i] && names(e->features[i]->expression, variable)) return true;
+    return false;
+}
+
+/* ---- Header comment ---- */
+
+static void put_field(emitter *e, const char *label, const char *text) {
+    if (!*text) return;
+    cw_buf_printf(&e->out, " *   %-12s ", label);
+    put_comment(&e->out, text);
+    cw_buf_put(&e->out, "\n");
+}
+
+static void put_scores(emitter *e, const cw_report *report) {
+    cw_buf_put(&e->out, " * Validation, split ");
+    put_comment(&e->out, report->split);
+    cw_buf_put(&e->out, ", all groups together (regret and geomean: time over the best, minus 1):\n");
+    for (size_t i = 0; i < report->contender_count; i++) {
+        const cw_contender *c = &report->contenders[i];
+        cw_buf_put(&e->out, " *   ");
+        put_comment(&e->out, c->name);
+        cw_buf_printf(&e->out, ": regret %.1f %%, geomean %.1f %%, fastest chosen %.0f %%, layers %lld\n",
+                      100 * c->pooled.regret, 100 * (c->pooled.geomean - 1), 100 * c->pooled.accuracy,
+                      (long long)c->pooled.layers);
+    }
+}
+
+/* Figures as the model's JSON has them: "name value", objects by dotted names, lists by index. */
+static void put_figures(emitter *e, const char *name, const json_t *json, int depth) {
+    if (json_is_object(json) && depth < 4) {
+        const char *key;
+        json_t *value;
+        json_object_foreach((json_t *)(uintptr_t)json, key, value) {
+            char full[128];
+            snprintf(full, sizeof full, "%.60s%s%.60s", name, *name ? "." : "", key);
+            put_figures(e, full, value, depth + 1);
+        }
+        return;
+    }
+    char text[32];
+    if (json_is_real(json)) {
+        snprintf(text, sizeof text, "%.4g", json_real_value(json));
+        put_field(e, name, text);
+    } else if (json_is_integer(json)) {
+        snprintf(text, sizeof text, "%lld", (long long)json_integer_value(json));
+        put_field(e, name, text);
+    } else if (json_is_string(json)) {
+        put_field(e, name, json_string_value(json));
+    }
+}
+
+static void put_provenance(emitter *e, const cw_report *report) {
+    const cw_model *m = e->model;
+    char number[32];
+    put(e, "/* @: which convolution implementation to take. Written by convwise; do not edit.\n *\n");
+    put_field(e, "convwise", m->tool_version);
+    put_field(e, "learner", m->learner->name);
+    put_field(e, "settings", m->settings);
+    put_field(e, "features", m->feature_set);
+    put_field(e, "machine", m->cpu);
+    put_field(e, "fingerprint", m->machine);
+    put_field(e, "data", m->data_hash);
+    snprintf(number, sizeof number, "%zu", m->rows);
+    put_field(e, "rows", number);
+    snprintf(number, sizeof number, "%zu", m->learner->size(m->state));
+    put_field(e, "size", number);
+    cw_buf_put(&e->out, " *\n");
+    if (report) {
+        put_scores(e, report);
+    } else if (m->validation) {
+        cw_buf_put(&e->out, " * Validation:\n");
+        put_figures(e, "", m->validation, 0);
+    } else {
+        cw_buf_put(&e->out, " * Not validated: nothing is known of how well it chooses for new layers.\n");
+    }
+    cw_buf_put(&e->out, " *\n * Classes:\n");
+    for (size_t i = 0; i < m->class_count; i++) {
+        snprintf(number, sizeof number, "%zu", i);
+        put_field(e, number, m->classes[i]);
+    }
+    put(e, " *\n"
+           " * Use: fill a @_problem (the fields of convwise's cw_problem in the same order) and call\n"
+           " *     const char *name;\n"
+           " *     int index = @_choose(&problem, NULL, &name);\n"
+           " * allowed: one byte a class, not 0 = may be chosen; NULL = all. name may be NULL. Returns the "
+           "class,\n"
+           " * or -1 (and a NULL name) where the problem is not valid or nothing is allowed. No state, no\n"
+           " * allocation: any number of threads may call it.\n"
+           " *\n"
+           " * The file is yours: convwise claims no rights in what it writes. */\n");
+}
+
+/* ---- Code ---- */
+
+static void put_declarations(emitter *e) {
+    put(e, "#ifndef @_DECLARED\n#define @_DECLARED\n"
+           "/* A convolution. Kernel, strides and channels as usual; ic and oc are totals over g groups; "
+           "dilation\n"
+           " * 0 = dense; pads top, left, bottom, right; threads from 1.\n"
+           " * prec:");
+#define X(symbol, name) cw_buf_printf(&e->out, " %d = %s", (int)CW_##symbol, name);
+    CW_PRECS(X)
+    cw_buf_put(&e->out, "; zp: u8 whose zero point is not 0; layout:");
+    CW_LAYOUTS(X)
+#undef X
+    put(e, ". */\n"
+           "typedef struct @_problem {\n    int32_t ");
+    const char *separator = "";
+#define X(field)                                                                                             \
+    cw_buf_printf(&e->out, "%s%s", separator, #field);                                                       \
+    separator = ", ";
+    CW_PROBLEM_FIELDS(X)
+#undef X
+    put(e, ";\n} @_problem;\n"
+           "#ifdef __cplusplus\nextern \"C\"\n#endif\n"
+           "int @_choose(const @_problem *p, const unsigned char *allowed, const char **name);\n"
+           "#endif\n\n");
+}
+
+/* Arithmetic as in the library, to the bit. */
+static const char guards[] =
+    "#if defined(__FAST_MATH__)\n"
+    "#error \"compile this file without -ffast-math: its answers would differ from the model's\"\n"
+    "#endif\n"
+    "#if defined(__FLT_EVAL_METHOD__) && (__FLT_EVAL_METHOD__ < 0 || __FLT_EVAL_METHOD__ == 2)\n"
+    "#error \"compile this file for arithmetic in double, e.g. with -msse2 -mfpmath=sse\"\n"
+    "#endif\n"
+    "#if defined(__clang__)\n"
+    "#pragma STDC FP_CONTRACT OFF\n"
+    "#elif defined(__GNUC__)\n"
+    "#pragma GCC optimize(\"-ffp-contract=off\")\n"
+    "#endif\n\n";
+
+/* The limits of cw_problem_check, in its order. Counts are products of doubles: exact below 2^53, and a
+ * larger product cannot round to below 2^31. */
+static void put_check(emitter *e) {
+#define X(symbol, name) +1
+    const int precs = 0 CW_PRECS(X), layouts = 0 CW_LAYOUTS(X);
+#undef X
+    put(e, "/* Features of a valid problem; 0 = not valid. */\n"
+           "static int @_features(const @_problem *p, double *x) {\n"
+           "    const uint32_t sizes = ");
+    const char *separator = "";
+#define X(field)                                                                                             \
+    cw_buf_printf(&e->out, "%s((uint32_t)p->%s - 1u)", separator, #field);                                   \
+    separator = " | ";
+    X(mb)
+    X(g)
+    X(ic) X(ih) X(iw) X(oc) X(kh) X(kw) X(sh) X(sw)
+#undef X
+        cw_buf_printf(&e->out, ";\n    if (sizes >= %du) return 0;\n    if (", CW_DIM_MAX);
+    separator = "";
+#define X(field)                                                                                             \
+    cw_buf_printf(&e->out, "%s(uint32_t)p->%s > %du", separator, #field, CW_DIM_MAX);                        \
+    separator = " || ";
+    X(dh)
+    X(dw)
+    X(pt) X(pl) X(pb) X(pr)
+#undef X
+        cw_buf_printf(&e->out,
+                      ") return 0;\n    if ((uint32_t)p->prec > %du || (uint32_t)p->zp > (p->prec == %d ? 0u "
+                      ": 1u)) return 0;\n",
+                      precs - 1, (int)CW_F32);
+    cw_buf_printf(&e->out,
+                  "    if ((uint32_t)p->layout > %du || (uint32_t)p->threads - 1u >= %du) return 0;\n",
+                  layouts - 1, CW_THREADS_MAX);
+    put(e,
+        "    const int64_t eh = (int64_t)(p->kh - 1) * (p->dh + 1) + 1, ew = (int64_t)(p->kw - 1) * (p->dw + "
+        "1) + 1;\n"
+        "    const int64_t rh = (int64_t)p->ih + p->pt + p->pb - eh, rw = (int64_t)p->iw + p->pl + p->pr - "
+        "ew;\n"
+        "    if (rh < 0 || p->pt >= eh || p->pb >= eh || rw < 0 || p->pl >= ew || p->pr >= ew) return 0;\n"
+        "    const int64_t oh = (int64_t)((uint32_t)rh / (uint32_t)p->sh) + 1, ow = (int64_t)((uint32_t)rw "
+        "/ (uint32_t)p->sw) + 1;\n"
+        "    const int64_t icg = p->ic / p->g, ocg = p->oc / p->g;\n"
+        "    if (icg * p->g != p->ic || ocg * p->g != p->oc) return 0;\n"
+        "    const double most = 2147483648.0, m_ = (double)p->mb * (double)oh * (double)ow;\n"
+        "    const double k_ = (double)icg * p->kh * p->kw;\n"
+        "    if ((double)p->mb * p->ic * p->ih * p->iw >= most || k_ * p->oc >= most || m_ * p->oc >= most "
+        "|| m_ * k_ * p->g >= most) return 0;\n");
+}
+
+/* Locals that the expressions name: fields as they are in the canonical problem. */
+static void put_variables(emitter *e) {
+    static const struct {
+        const char *name, *value;
+    } pads[] = {
+        {"pb", "(oh - 1) * p->sh + eh - p->ih - p->pt"},
+        {"pr", "(ow - 1) * p->sw + ew - p->iw - p->pl"},
+    };
+#define X(field)                                                                                             \
+    if (needs(e, #field) && strcmp(#field, "pb") != 0 && strcmp(#field, "pr") != 0)                          \
+        cw_buf_printf(&e->out, "    const int64_t %s = p->%s;\n", #field, #field);
+    CW_PROBLEM_FIELDS(X)
+#undef X
+    for (size_t i = 0; i < CW_COUNT(pads); i++)
+        if (needs(e, pads[i].name)) /* padding that no window reads does not count */
+            cw_buf_printf(&e->out, "    const int64_t %s_ = %s, %s = %s_ > 0 ? %s_ : 0;\n", pads[i].name,
+                          pads[i].value, pads[i].name, pads[i].name, pads[i].name);
+}
+
+static void put_features(emitter *e) {
+    size_t used = 0;
+    put_check(e);
+    put_variables(e);
+    for (size_t i = 0; i < e->model->column_count; i++) {
+        if (!e->used[i]) continue;
+        cw_buf_printf(&e->out, "    x[%zu] = (double)(%s); /* %s */\n", i, e->features[i]->expression,
+                      e->features[i]->name);
+        used++;
+    }
+    if (!used) cw_buf_put(&e->out, "    x[0] = 0; /* the model reads no feature */\n");
+    cw_buf_put(&e->out, "    return 1;\n}\n\n");
+}
+
+static void put_choose(emitter *e) {
+    const cw_model *m = e->model;
+    put(e, "static const char *const @_names[] = {\n");
+    for (size_t i = 0; i < m->class_count; i++) {
+        cw_buf_put(&e->out, "    ");
+        put_string(&e->out, m->classes[i]);
+        cw_buf_put(&e->out, ",\n");
+    }
+    put(e, "};\n\n"
+           "int @_choose(const @_problem *p, const unsigned char *allowed, const char **name) {\n");
+    cw_buf_printf(&e->out, "    double x[%zu];\n", m->column_count);
+    put(e, "    const int index = @_features(p, x) ? @_pick(x, allowed) : -1;\n"
+           "    if (name) *name = index < 0 ? NULL : @_names[index];\n"
+           "    return index;\n}\n");
+}
+
+/* ---- Self-test ---- */
+
+/* A valid problem like those of networks; also odd ones. */
+static cw_problem random_problem(cw_rng *rng) {
+    static const int32_t sizes[] = {7, 8, 13, 14, 17, 27, 28, 35, 56, 112, 149, 224};
+    static const int32_t channels[] = {1,   3,   16,  24,  32,  48,  64,   96,
+                                       100, 128, 192, 256, 320, 512, 1024, 2048};
+    static const int32_t kernels[] = {1, 1, 1, 3, 3, 3, 5, 7, 11};
+#define ANY(array) array[cw_rng_below(rng, CW_COUNT(array))]
+    for (;;) {
+        cw_problem p = {.mb = 1, .g = 1, .sh = 1, .sw = 1, .threads = 1};
+        p.ih = p.iw = ANY(sizes);
+        p.kh = p.kw = ANY(kernels);
+        p.ic = ANY(channels);
+        p.oc = ANY(channels);
+        if (cw_rng_below(rng, 5) == 0) p.g = p.oc = p.ic;
+        if (cw_rng_below(rng, 3) == 0) p.sh = p.sw = 2;
+        if (cw_rng_below(rng, 8) == 0) p.iw = ANY(sizes), p.kw = ANY(kernels);
+        if (cw_rng_below(rng, 16) == 0) p.dh = p.dw = 1;
+        if (cw_rng_below(rng, 16) == 0) p.mb = 2;
+        if (cw_rng_below(rng, 4) != 0) p.pt = p.pb = p.kh / 2, p.pl = p.pr = p.kw / 2;
+        if (cw_rng_below(rng, 2) == 0) p.prec = CW_U8, p.zp = (int32_t)cw_rng_below(rng, 2);
+        if (cw_rng_below(rng, 8) == 0) p.threads = 2;
+        if (cw_problem_check(&p, NULL) == CW_OK) return p;
+    }
+#undef ANY
+}
+
+static cw_status put_self_test(emitter *e, cw_error *err) {
+    enum { VECTORS = 128 };
+    cw_rng rng = cw_rng_seed(1);
+    put(e, "\n#ifdef @_SELF_TEST\n/* cc -D@_SELF_TEST file.c && ./a.out: exit code 0 = every answer is the "
+           "model's. */\n"
+           "static const struct {\n    @_problem problem;\n    int index;\n} @_vectors[] = {\n");
+    for (int i = 0; i < VECTORS; i++) {
+        cw_problem p = random_problem(&rng);
+        cw_choice best;
+        size_t count;
+        cw_status status = cw_choose(e->model, NULL, &p, &best, 1, &count, err);
+        if (status != CW_OK) return status;
+        size_t index = 0;
+        while (e->model->classes[index] != best.impl) index++;
+        const char *separator = "    {{";
+#define X(field)                                                                                             \
+    cw_buf_printf(&e->out, "%s%d", separator, p.field);                                                      \
+    separator = ", ";
+        CW_PROBLEM_FIELDS(X)
+#undef X
+        cw_buf_printf(&e->out, "}, %zu},\n", index);
+    }
+    put(e, "};\n\nint main(void) {\n    int wrong = 0;\n"
+           "    for (size_t i = 0; i < sizeof @_vectors / sizeof @_vectors[0]; i++)\n"
+           "        wrong += @_choose(&@_vectors[i].problem, NULL, NULL) != @_vectors[i].index;\n"
+           "    return wrong != 0;\n}\n#endif\n");
+    return CW_OK;
+}
+
+/* ---- The file ---- */
+
+static cw_status resolve(emitter *e, cw_error *err) {
+    const cw_model *m = e->model;
+    e->features = cw_alloc_n(m->column_count, sizeof *e->features);
+    e->used = cw_alloc_n(m->column_count, sizeof *e->used);
+    if (!e->features || !e->used) return cw_fail_memory(err);
+    for (size_t i = 0; i < m->column_count; i++) {
+        e->features[i] = cw_feature_find(m->columns[i]);
+        if (!e->features[i])
+            return cw_fail(err, CW_MISMATCH, "this convwise does not have the model's feature '%.60s'",
+                           m->columns[i]);
+    }
+    m->learner->columns_used(m->state, e->used);
+    return CW_OK;
+}
+
+cw_status cw_emit_c(const cw_model *model, const cw_emit_options *options, char **out, cw_error *err) {
+    cw_emit_options o = options ? *options : (cw_emit_options){0};
+    emitter e = {.model = model, .prefix = o.prefix ? o.prefix : "convwise"};
+    if (!is_identifier(e.prefix))
+        return cw_fail(
+            err, CW_INVALID,
+            "prefix \"%.64s\" must be a C identifier: a letter, then letters, digits and _, at most 63",
+            e.prefix);
+    cw_status status = resolve(&e, err);
+    if (status != CW_OK) goto done;
+    put_provenance(&e, o.report);
+    if (o.header) {
+        cw_buf_put(&e.out, "#include <stdint.h>\n\n");
+        put_declarations(&e);
+    } else {
+        cw_buf_put(&e.out, "#include <stddef.h>\n#include <stdint.h>\n\n");
+        cw_buf_put(&e.out, guards);
+        put_declarations(&e);
+        status = model->learner->emit_c(model->state, e.prefix, model->static_rank, model->class_count,
+                                        &e.out, err);
+        if (status != CW_OK) goto done;
+        cw_buf_put(&e.out, "\n");
+        put_features(&e);
+        put_choose(&e);
+        if (o.self_test) status = put_self_test(&e, err);
+        if (status != CW_OK) goto done;
+    }
+    *out = cw_buf_take(&e.out);
+    if (!*out) status = cw_fail_memory(err);
+done:
+    cw_buf_release(&e.out);
+    cw_free(e.features);
+    cw_free(e.used);
+    return status;
+}
