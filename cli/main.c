@@ -7,13 +7,13 @@ static const struct command {
     cli_main *run;
     const char *about;
 } commands[] = {
+    {"doctor", cmd_doctor, "what this machine and its backends are, and what may disturb times"},
+    {"impls", cmd_impls, "every implementation, and whether it supports a problem"},
+    {"measure", cmd_measure, "times implementations on layers, into a store"},
     {"store", cmd_store, "look at stores of measurements, export, merge and compare them"},
     {"choose", cmd_choose, "rank implementations for a problem by a model, and say why"},
     {"emit", cmd_emit, "write a model as C source that stands alone"},
     {"demo", cmd_demo, "the main job end to end on this machine, in about three minutes"},
-    {"doctor", cmd_doctor, "what this machine and its backends are, and what may disturb times"},
-    {"impls", cmd_impls, "every implementation, and whether it supports a problem"},
-    {"measure", cmd_measure, "times implementations on layers, into a store"},
     {NULL, NULL, NULL},
 };
 

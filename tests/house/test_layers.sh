@@ -28,7 +28,7 @@ while IFS=: read -r file line; do
     [ "$target" = "$folder" ] || [[ " ${may[$folder]} " == *" $target "* ]] || complain "$file includes $target: $folder may include: ${may[$folder]}"
 done < <(grep -H '#include "\.\./[a-z]*/' src/*/*.[ch])
 
-if grep -n '#include' cli/*.[ch] examples/*.c | grep '"' | grep -v '"cli.h"' | grep -vE '"\.\./include/convwise(/[a-z]+)?\.h"|"[a-z_]+\.h"'; then
+if grep -n '^#include' cli/*.[ch] examples/*.c | grep '"' | grep -v '"cli.h"' | grep -vE '"\.\./include/convwise(/[a-z]+)?\.h"|"[a-z_]+\.h"'; then
     complain "cli/ and examples/ use the public headers only"
 fi
 grep -n 'include "\.\./src' cli/*.[ch] examples/*.c && complain "cli/ and examples/ use the public headers only"
