@@ -130,7 +130,7 @@ enum { CW_PROTOCOL = 1 };
 CW_API cw_status cw_store_begin_run(cw_store *store, const cw_machine *machine, const char *conditions_json,
                                     int32_t threads, cw_error *err);
 /* Committed when it returns. CW_INVALID where a state that carries a time has none, or a name is not usable
- * (names: 1 to 127 of letters, digits and . _ : + - /; versions: 1 to 63 printable ASCII characters). A long
+ * (names: 1 to 127 of letters, digits and . _ : + - / @; versions: 1 to 63 printable ASCII characters). A long
  * detail is cut. */
 CW_API cw_status cw_store_add(cw_store *store, const cw_measurement *m, cw_error *err);
 /* Records the layers (shapes, order, repeats) of a network; replaces one of the same name. */

@@ -59,7 +59,7 @@ bool cw_store_printable(const char *text, size_t most) {
 }
 
 bool cw_store_name_ok(const char *text, size_t most) {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:+-/";
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:+-/@";
     return cw_store_printable(text, most) && text[strspn(text, letters)] == '\0';
 }
 
@@ -184,7 +184,7 @@ cw_status cw_store_check(const cw_measurement *m, cw_error *err) {
         return cw_fail(
             err, CW_INVALID,
             "implementation \"%.60s\" of backend \"%.60s\": a name has 1 to %d letters, digits and . "
-            "_ : + - /",
+            "_ : + - / @",
             m->impl ? m->impl : "", m->backend ? m->backend : "", CW_STORE_NAME_MAX);
     if (!cw_store_printable(m->version, CW_STORE_VERSION_MAX))
         return cw_fail(err, CW_INVALID, "%s: a library version has 1 to %d printable characters", m->impl,
