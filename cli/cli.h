@@ -42,6 +42,19 @@ typedef struct cli_layers {
 /* name: a table under data/nets (e.g. "resnet18"), "all", or a path to a table. */
 cw_status cli_layers_add_net(cli_layers *layers, const char *name, cw_error *err);
 void cli_layers_release(cli_layers *layers);
+/* What train and validate share: which rows, which features, which settings. An argp child; its input is a
+ * cli_learn, which starts as {0}. */
+typedef struct cli_learn {
+    const char *store;
+    cw_dataset_options data;
+    cw_train_options train;
+    const char *learners[16]; /* NULL-ended, in the order given */
+    bool prec_given;
+} cli_learn;
+extern const struct argp cli_learn_argp;
+/* Opens the store and loads the rows asked for. */
+cw_status cli_learn_load(const cli_learn *learn, cw_dataset **out, cw_error *err);
+
 /* Folder with nets/: beside the source or installed. */
 const char *cli_data_folder(void);
 

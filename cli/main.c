@@ -11,6 +11,8 @@ static const struct command {
     {"impls", cmd_impls, "every implementation, and whether it supports a problem"},
     {"measure", cmd_measure, "times implementations on layers, into a store"},
     {"store", cmd_store, "look at stores of measurements, export, merge and compare them"},
+    {"train", cmd_train, "learn a model from measurements"},
+    {"validate", cmd_validate, "how well learners choose for layers they have not seen"},
     {"choose", cmd_choose, "rank implementations for a problem by a model, and say why"},
     {"emit", cmd_emit, "write a model as C source that stands alone"},
     {"demo", cmd_demo, "the main job end to end on this machine, in about three minutes"},

@@ -1,0 +1,153 @@
+/* cmd_train.c: `convwise train`: a store's measurements to a model file, validated on the way. */
+#include "cli.h"
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct options {
+    cli_learn learn;
+    const char *split, *output;
+    bool json;
+} options;
+
+enum { VALIDATE = 1000 };
+
+static const struct argp_option table[] = {
+    {"validate", VALIDATE, "SPLIT", 0,
+     "How the figures that the model carries are found: network, near, group, kfold:N, holdout:F or none "
+     "(default: "
+     "network where the store has at least two, else group)",
+     0},
+    {"output", 'o', "MODEL", 0, "File to write (default model.json)", 0},
+    {"json", 'j', NULL, 0, "Print one JSON document: file, learner, size, figures", 0},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    options *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->learn;
+        return 0;
+    case VALIDATE:
+        o->split = arg;
+        return 0;
+    case 'o':
+        o->output = arg;
+        return 0;
+    case 'j':
+        o->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected '%s'", arg);
+        return 0;
+    case ARGP_KEY_END:
+        if (o->learn.learners[0] && o->learn.learners[1])
+            argp_error(state, "a model has one learner ('convwise validate' compares them)");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* Where the split was not asked for, data that cannot be split is no failure: the model goes without figures.
+ */
+static cw_status add_figures(const options *o, const cw_dataset *data, const char *learner, cw_model *model,
+                             cw_error *err) {
+    if (o->split && strcmp(o->split, "none") == 0) return CW_OK;
+    const char *learners[] = {learner, NULL};
+    cw_validate_options how = {
+        .split = o->split, .learners = learners, .train = o->learn.train, .seed = o->learn.train.seed};
+    cw_report *report = NULL;
+    cw_status status = cw_validate(data, &how, &report, err);
+    if (status == CW_OK) status = cw_model_set_validation(model, report, err);
+    cw_report_free(report);
+    if (status == CW_INVALID && !o->split) {
+        fprintf(stderr, "convwise: the model goes without validation figures: %s\n", err->message);
+        return CW_OK;
+    }
+    return status;
+}
+
+static json_t *model_json(const cw_model *model) {
+    char *text = NULL;
+    if (cw_model_json(model, &text, NULL) != CW_OK) return NULL;
+    json_t *json = json_loads(text, 0, NULL);
+    cw_free(text);
+    return json;
+}
+
+static double figure(const json_t *figures, const char *key) {
+    return json_number_value(json_object_get(figures, key));
+}
+
+static void print_summary(const options *o, const cw_dataset *data, const cw_model *model,
+                          const json_t *json) {
+    const json_t *validation = json_object_get(json, "validation");
+    printf("Learned a %s from %zu problems: chooses among %zu implementations by %s features.\n",
+           cw_model_learner(model), cw_dataset_rows(data), cw_model_classes(model), cw_model_features(model));
+    const char *split = json_string_value(json_object_get(validation, "split"));
+    const char *note = json_string_value(json_object_get(validation, "note"));
+    if (split)
+        printf("On layers it had not seen (split %s%s%s):\n", split, note ? "; " : "", note ? note : "");
+    for (int prec = CW_F32; prec <= CW_U8; prec++) {
+        const json_t *s = json_object_get(validation, cw_prec_name((cw_prec)prec));
+        if (!s) continue;
+        double oracle = figure(s, "oracle_us");
+        printf("  %-3s  %+.1f %% time over the fastest choice, right for %.0f %% of %.0f layers; best static "
+               "%+.1f %%, "
+               "library %+.1f %%\n",
+               cw_prec_name((cw_prec)prec), 100 * figure(s, "regret"), 100 * figure(s, "accuracy"),
+               figure(s, "layers"), 100 * (figure(s, "best_static_us") / oracle - 1),
+               100 * (figure(s, "library_us") / oracle - 1));
+    }
+    printf("Written to %s. Next: convwise choose PROBLEM --model %s, or convwise emit --model %s\n",
+           o->output, o->output, o->output);
+}
+
+static int print_json(const options *o, const cw_dataset *data, const cw_model *model, const json_t *json) {
+    json_t *validation = json_object_get(json, "validation");
+    return cli_print_json(json_pack("{sssssisisssO?}", "model", o->output, "learner", cw_model_learner(model),
+                                    "rows", (int)cw_dataset_rows(data), "classes",
+                                    (int)cw_model_classes(model), "features", cw_model_features(model),
+                                    "validation", validation));
+}
+
+static int train(const options *o) {
+    cw_error err = {0};
+    cw_dataset *data = NULL;
+    cw_model *model = NULL;
+    cw_train_options settings = o->learn.train;
+    settings.learner = o->learn.learners[0] ? o->learn.learners[0] : "tree";
+    cw_status status;
+    if ((status = cli_learn_load(&o->learn, &data, &err)) == CW_OK &&
+        (status = cw_train(data, &settings, &model, &err)) == CW_OK &&
+        (status = add_figures(o, data, settings.learner, model, &err)) == CW_OK)
+        status = cw_model_save(model, o->output, &err);
+    int code = status == CW_OK ? CLI_DONE : cli_fail(&err);
+    if (status == CW_OK) {
+        json_t *json = model_json(model);
+        if (o->json)
+            code = print_json(o, data, model, json);
+        else
+            print_summary(o, data, model, json);
+        json_decref(json);
+    }
+    cw_model_free(model);
+    cw_dataset_free(data);
+    return code;
+}
+
+int cmd_train(int argc, char **argv) {
+    static const struct argp_child children[] = {{&cli_learn_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {
+        table,
+        parse,
+        "",
+        "Learns from a store's measurements which implementation is fastest, and writes the model as a file.",
+        children,
+        NULL,
+        NULL};
+    options o = {.output = "model.json"};
+    if (argp_parse(&argp, argc, argv, 0, NULL, &o)) return CLI_USAGE;
+    return train(&o);
+}

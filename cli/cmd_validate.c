@@ -1,0 +1,298 @@
+/* cmd_validate.c: `convwise validate`: how well learners would choose for layers they have not seen, beside
+ * what one would pick by hand, as a table or JSON. */
+#include "cli.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MODEL = 1000, SPLIT, CONFUSION, SEEDS = 3 };
+
+typedef struct options {
+    cli_learn learn;
+    const char *model, *split;
+    bool json, confusion;
+} options;
+
+static const struct argp_option table[] = {
+    {"model", 'm', "FILE", 0, "Score this very model on the store's rows instead of training (no split)", 0},
+    {"split", SPLIT, "SPLIT", 0,
+     "What is held out: network (one at a time), near (its near copies leave training too), group, kfold:N, "
+     "holdout:F "
+     "(default: network where the store has at least two, else group)",
+     0},
+    {"confusion", CONFUSION, NULL, 0, "List which implementation was chosen where which one was fastest", 0},
+    {"json", 'j', NULL, 0, "Print one JSON document (docs/validating.md)", 0},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    options *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->learn;
+        return 0;
+    case 'm':
+        o->model = arg;
+        return 0;
+    case SPLIT:
+        o->split = arg;
+        return 0;
+    case CONFUSION:
+        o->confusion = true;
+        return 0;
+    case 'j':
+        o->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected '%s'", arg);
+        return 0;
+    case ARGP_KEY_END:
+        if (o->model && (o->split || o->learn.learners[0] || o->learn.data.features))
+            argp_error(state, "--model brings its own learner and features, and is not split");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* ---- Table ---- */
+
+enum { CELL = 40, COLUMNS = 32 };
+
+typedef struct row {
+    char cells[COLUMNS][CELL];
+    size_t count;
+} row;
+
+static char *cell(row *r) {
+    return r->cells[r->count++];
+}
+
+static void print_row(cli_table *table_out, const row *r) {
+    const char *cells[COLUMNS];
+    for (size_t i = 0; i < r->count; i++) cells[i] = r->cells[i];
+    cli_table_add(table_out, cells);
+}
+
+/* One line: name, precision, layers; regret and accuracy of each learner; time over the oracle's of each
+ * baseline. */
+static void add_line(cli_table *to, const cw_report *report, const char *name, cw_prec prec,
+                     const cw_score *(*score)(const cw_contender *contender, size_t index), size_t index) {
+    row r = {.count = 0};
+    snprintf(cell(&r), CELL, "%.20s", name);
+    snprintf(cell(&r), CELL, "%s", cw_prec_name(prec));
+    snprintf(cell(&r), CELL, "%lld", (long long)score(&report->contenders[0], index)->layers);
+    for (size_t k = 0; k < report->contender_count && r.count + 2 < COLUMNS; k++) {
+        const cw_contender *contender = &report->contenders[k];
+        const cw_score *s = score(contender, index);
+        if (!contender->baseline) {
+            snprintf(cell(&r), CELL, "%+.1f%%", 100 * s->regret);
+            snprintf(cell(&r), CELL, "%.0f%%", 100 * s->accuracy);
+        } else if (strcmp(contender->name, "oracle") != 0) {
+            snprintf(cell(&r), CELL, "%.2fx", s->chosen_us / s->oracle_us);
+        }
+    }
+    print_row(to, &r);
+}
+
+static const cw_score *group_score(const cw_contender *contender, size_t index) {
+    return &contender->groups[index];
+}
+
+static const cw_score *prec_score(const cw_contender *contender, size_t index) {
+    return &contender->by_prec[index];
+}
+
+static cli_table *new_table(const cw_report *report) {
+    row heads = {.count = 0};
+    const char *columns[COLUMNS + 1] = {NULL};
+    snprintf(cell(&heads), CELL, strncmp(report->split, "ne", 2) == 0 ? "network" : "layers of");
+    snprintf(cell(&heads), CELL, "prec");
+    snprintf(cell(&heads), CELL, ">layers");
+    for (size_t k = 0; k < report->contender_count && heads.count + 2 < COLUMNS; k++) {
+        const char *name = report->contenders[k].name;
+        if (!report->contenders[k].baseline) {
+            snprintf(cell(&heads), CELL, ">%.30s", name);
+            snprintf(cell(&heads), CELL, ">right");
+        } else if (strcmp(name, "oracle") != 0) {
+            snprintf(cell(&heads), CELL, ">%.30s", strncmp(name, "always ", 7) == 0 ? name + 7 : name);
+        }
+    }
+    for (size_t i = 0; i < heads.count; i++) columns[i] = heads.cells[i];
+    return cli_table_new(columns);
+}
+
+static void print_fallbacks(const cw_report *report) {
+    bool any = false;
+    for (size_t k = 0; k < report->contender_count; k++) {
+        const cw_score *s = &report->contenders[k].pooled;
+        if (s->fallbacks == 0) continue;
+        printf("%s%s %lld", any ? ", " : "No answer of their own, so best static's is taken (layers): ",
+               report->contenders[k].name, (long long)s->fallbacks);
+        any = true;
+    }
+    if (any) printf(" of %lld.\n", (long long)report->contenders[0].pooled.layers);
+}
+
+static void print_learners(const cw_report *report) {
+    for (size_t k = 0; k < report->contender_count && !report->contenders[k].baseline; k++)
+        for (int prec = CW_F32; prec <= CW_U8; prec++) {
+            const cw_score *s = &report->contenders[k].by_prec[prec];
+            if (s->layers == 0) continue;
+            printf("%s, %s: %.3f ms where %.3f ms is possible; geometric mean %.3fx; %.0f%% of the layers "
+                   "within 5%%, "
+                   "%.1f%% over 1.5x",
+                   report->contenders[k].name, cw_prec_name((cw_prec)prec), s->chosen_us / 1e3,
+                   s->oracle_us / 1e3, s->geomean, 100 * s->within_5pct, 100 * s->over_1_5x);
+            if (s->headroom >= 0) printf(";\n  wins %.0f%% of what best static loses", 100 * s->headroom);
+            if (s->headroom < 0) printf(";\n  slower than best static");
+            printf("; %lld choices could not run.\n", (long long)s->infeasible);
+        }
+}
+
+static void print_confusion(const cw_report *report, const cw_contender *contender) {
+    size_t n = report->class_count;
+    printf("\n%s: fastest, chosen, layers\n", contender->name);
+    cli_table *list = cli_table_new((const char *const[]){"fastest", "chosen", ">layers", NULL});
+    for (size_t truth = 0; truth < n; truth++)
+        for (size_t chosen = 0; chosen < n; chosen++) {
+            int64_t count = contender->confusion[truth * n + chosen];
+            char text[24];
+            snprintf(text, sizeof text, "%lld", (long long)count);
+            if (count)
+                cli_table_add(list, (const char *const[]){
+                                        report->classes[truth],
+                                        truth == chosen ? "(the same)" : report->classes[chosen], text});
+        }
+    cli_table_print(list);
+}
+
+static void print_report(const cw_report *report, bool confusion) {
+    printf("Split: %s%s%s\nLearners: time lost against the fastest choice of each layer, and share of layers "
+           "chosen "
+           "right.\nBaselines: their time over the fastest choice's. All over sums of layers; less is "
+           "better.\n\n",
+           report->split, report->note ? " - " : "", report->note ? report->note : "");
+    cli_table *to = new_table(report);
+    for (size_t g = 0; g < report->group_count; g++)
+        add_line(to, report, report->groups[g].name, report->groups[g].prec, group_score, g);
+    for (int prec = CW_F32; prec <= CW_U8; prec++)
+        if (report->contenders[0].by_prec[prec].layers > 0)
+            add_line(to, report, "all", (cw_prec)prec, prec_score, (size_t)prec);
+    cli_table_print(to);
+    putchar('\n');
+    print_learners(report);
+    print_fallbacks(report);
+    for (size_t k = 0; confusion && k < report->contender_count; k++)
+        if (report->contenders[k].confusion) print_confusion(report, &report->contenders[k]);
+}
+
+/* ---- Spread over seeds: of splits that draw ---- */
+
+typedef struct spread {
+    cw_report *reports[SEEDS];
+    size_t count;
+    uint64_t first;
+} spread;
+
+static void print_spread(const spread *seeds) {
+    if (seeds->count < 2) return;
+    printf("Pooled loss over %d seeds, mean (least to most):", SEEDS);
+    for (size_t k = 0; k < seeds->reports[0]->contender_count; k++) {
+        double least = INFINITY, most = -INFINITY, sum = 0;
+        if (seeds->reports[0]->contenders[k].baseline) continue;
+        for (size_t i = 0; i < seeds->count; i++) {
+            double regret = seeds->reports[i]->contenders[k].pooled.regret;
+            if (regret < least) least = regret;
+            if (regret > most) most = regret;
+            sum += regret;
+        }
+        printf("%s %s %+.1f%% (%+.1f%% to %+.1f%%)", k ? ";" : "", seeds->reports[0]->contenders[k].name,
+               100 * sum / (double)seeds->count, 100 * least, 100 * most);
+    }
+    puts(".\nA smaller difference between learners is not a result.");
+}
+
+static json_t *spread_json(const spread *seeds) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < seeds->count; i++) {
+        json_t *regrets = json_object();
+        for (size_t k = 0; k < seeds->reports[i]->contender_count; k++)
+            json_object_set_new(regrets, seeds->reports[i]->contenders[k].name,
+                                json_real(seeds->reports[i]->contenders[k].pooled.regret));
+        json_array_append_new(list,
+                              json_pack("{sIso}", "seed", (json_int_t)(seeds->first + i), "regret", regrets));
+    }
+    return list;
+}
+
+static int show(const options *o, const spread *seeds, cw_error *err) {
+    if (!o->json) {
+        print_report(seeds->reports[0], o->confusion);
+        print_spread(seeds);
+        return CLI_DONE;
+    }
+    char *text;
+    if (cw_report_json(seeds->reports[0], &text, err) != CW_OK) return cli_fail(err);
+    json_t *json = json_loads(text, 0, NULL);
+    cw_free(text);
+    if (seeds->count > 1) json_object_set_new(json, "seeds", spread_json(seeds));
+    return cli_print_json(json);
+}
+
+/* ---- The command ---- */
+
+static cw_status validate_split(const options *o, spread *seeds, cw_error *err) {
+    cw_dataset *data = NULL;
+    cw_status status = cli_learn_load(&o->learn, &data, err);
+    cw_validate_options how = {.split = o->split,
+                               .learners = o->learn.learners[0] ? o->learn.learners : cw_learners(),
+                               .train = o->learn.train};
+    size_t wanted = 1;
+    while (status == CW_OK && seeds->count < wanted) {
+        how.seed = seeds->first + seeds->count;
+        status = cw_validate(data, &how, &seeds->reports[seeds->count], err);
+        if (status != CW_OK) break;
+        bool drawn =
+            strncmp(seeds->reports[seeds->count++]->split, "ne", 2) != 0; /* network and near do not */
+        wanted = drawn ? SEEDS : 1;
+    }
+    cw_dataset_free(data);
+    return status;
+}
+
+static cw_status validate_model(options *o, spread *seeds, cw_error *err) {
+    cw_model *model = NULL;
+    cw_dataset *data = NULL;
+    cw_status status = cw_model_load(o->model, &model, err);
+    if (status == CW_OK) {
+        o->learn.data.features = cw_model_features(model);
+        status = cli_learn_load(&o->learn, &data, err);
+    }
+    if (status == CW_OK) status = cw_validate_model(data, model, &seeds->reports[0], err);
+    if (status == CW_OK) seeds->count = 1;
+    cw_dataset_free(data);
+    cw_model_free(model);
+    return status;
+}
+
+int cmd_validate(int argc, char **argv) {
+    static const struct argp_child children[] = {{&cli_learn_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {table,
+                                     parse,
+                                     "",
+                                     "How well would each learner choose for layers it has not seen? Beside "
+                                     "the oracle, the best static order, each "
+                                     "family and the library's own choice.",
+                                     children,
+                                     NULL,
+                                     NULL};
+    options o = {0};
+    if (argp_parse(&argp, argc, argv, 0, NULL, &o)) return CLI_USAGE;
+    cw_error err = {0};
+    spread seeds = {.first = o.learn.train.seed};
+    cw_status status = o.model ? validate_model(&o, &seeds, &err) : validate_split(&o, &seeds, &err);
+    int code = status == CW_OK ? show(&o, &seeds, &err) : cli_fail(&err);
+    for (size_t i = 0; i < seeds.count; i++) cw_report_free(seeds.reports[i]);
+    return code;
+}

@@ -1,0 +1,125 @@
+/* learn.c: the options that train and validate share, and loading the rows they ask for. */
+#include "cli.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    FEATURES = 2000,
+    PRECISION,
+    THREADS,
+    MAX_DEPTH,
+    MIN_LEAF,
+    VAR_SMOOTHING,
+    SEED,
+    MACHINE,
+    FREE_REORDERS
+};
+
+static const struct argp_option table[] = {
+    {"store", 's', "FILE", 0, "Measurements that 'convwise measure' made (default convwise.db)", 0},
+    {"learner", 'l', "NAME", 0, "tree or bayes", 0},
+    {"features", FEATURES, "SET", 0, "engineered (default) or raw", 0},
+    {"precision", PRECISION, "P", 0, "Only rows of f32 or u8 (default: all)", 0},
+    {"threads", 't', "N", 0, "Only rows measured with N threads (default: all)", 0},
+    {"machine", MACHINE, "FINGERPRINT", 0, "Only rows of this machine (default: the one with most rows)", 0},
+    {"free-reorders", FREE_REORDERS, NULL, 0, "Do not charge changes of layout to an implementation", 0},
+    {"max-depth", MAX_DEPTH, "N", 0, "tree: greatest depth (default: unlimited)", 0},
+    {"min-leaf", MIN_LEAF, "N", 0, "tree: least rows in a leaf (default 1)", 0},
+    {"var-smoothing", VAR_SMOOTHING, "X", 0,
+     "bayes: share of the largest variance added to all (default 1e-9)", 0},
+    {"seed", SEED, "N", 0, "Of all that is random (default 0)", 0},
+    {0},
+};
+
+static int64_t whole(struct argp_state *state, const char *name, const char *text, int64_t least,
+                     int64_t most) {
+    char *end;
+    long long value = strtoll(text, &end, 10);
+    if (!*text || *end || value < least || value > most)
+        argp_error(state, "--%s: '%s' is not a whole number from %lld to %lld", name, text, (long long)least,
+                   (long long)most);
+    return value;
+}
+
+static void add_learner(cli_learn *learn, struct argp_state *state, const char *name) {
+    const char *const *known = cw_learners();
+    size_t i = 0, count = 0;
+    while (known[i] && strcmp(known[i], name) != 0) i++;
+    if (!known[i]) argp_error(state, "'%s' is not a learner: tree, bayes", name);
+    for (; learn->learners[count]; count++)
+        if (strcmp(learn->learners[count], name) == 0) return;
+    if (count + 1 < sizeof learn->learners / sizeof *learn->learners) learn->learners[count] = name;
+}
+
+static void set_precision(cli_learn *learn, struct argp_state *state, const char *name) {
+    learn->prec_given = true;
+    for (int prec = CW_F32; prec <= CW_U8; prec++) {
+        learn->data.prec = prec;
+        if (strcmp(name, cw_prec_name((cw_prec)prec)) == 0) return;
+    }
+    argp_error(state, "'%s' is not a precision: f32, u8", name);
+}
+
+static void set_smoothing(cli_learn *learn, struct argp_state *state, const char *text) {
+    char *end;
+    learn->train.var_smoothing = strtod(text, &end);
+    if (!*text || *end || !isfinite(learn->train.var_smoothing) || !(learn->train.var_smoothing > 0))
+        argp_error(state, "--var-smoothing: '%s' is not a number above 0", text);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    cli_learn *learn = state->input;
+    switch (key) {
+    case 's':
+        learn->store = arg;
+        return 0;
+    case 'l':
+        add_learner(learn, state, arg);
+        return 0;
+    case FEATURES:
+        if (strcmp(arg, "raw") != 0 && strcmp(arg, "engineered") != 0)
+            argp_error(state, "'%s' is not a feature set: engineered, raw", arg);
+        learn->data.features = arg;
+        return 0;
+    case PRECISION:
+        set_precision(learn, state, arg);
+        return 0;
+    case 't':
+        learn->data.threads = (int32_t)whole(state, "threads", arg, 1, 1024);
+        return 0;
+    case MACHINE:
+        learn->data.fingerprint = arg;
+        return 0;
+    case FREE_REORDERS:
+        learn->data.free_reorders = true;
+        return 0;
+    case MAX_DEPTH:
+        learn->train.max_depth = (int32_t)whole(state, "max-depth", arg, 1, 1000000);
+        return 0;
+    case MIN_LEAF:
+        learn->train.min_leaf = (int32_t)whole(state, "min-leaf", arg, 1, 1000000000);
+        return 0;
+    case VAR_SMOOTHING:
+        set_smoothing(learn, state, arg);
+        return 0;
+    case SEED:
+        learn->train.seed = (uint64_t)whole(state, "seed", arg, 0, INT64_MAX);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+const struct argp cli_learn_argp = {table, parse, NULL, NULL, NULL, NULL, NULL};
+
+cw_status cli_learn_load(const cli_learn *learn, cw_dataset **out, cw_error *err) {
+    cw_dataset_options options = learn->data;
+    if (!learn->prec_given) options.prec = -1;
+    cw_store *store;
+    cw_status status = cw_store_open(learn->store ? learn->store : "convwise.db", CW_STORE_READ, &store, err);
+    if (status != CW_OK) return status;
+    status = cw_dataset_load(store, &options, out, err);
+    cw_store_close(store);
+    return status;
+}
