@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# train and validate end to end on a store of made-up times: files, JSON, tables, and every kind of refusal.
+set -u
+convwise=$CW_BUILD/convwise
+nets=$PWD/data/nets
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+bad=0
+complain() { echo "$*"; bad=1; }
+# code text command...: the command exits with code, says text on standard error, and prints nothing
+refused() {
+    local code=$1 text=$2
+    shift 2
+    "$@" >out 2>err
+    [ $? -eq "$code" ] || complain "$*: does not exit with $code"
+    grep -q -- "$text" err || complain "$*: does not say \"$text\": $(cat err)"
+    [ -s out ] && complain "$*: prints: $(cat out)"
+}
+json() { python3 -c "import json,sys; d=json.load(open('$1')); print($2)" || complain "$1 is not the JSON it should be: $2"; }
+is() { [ "$1" = "$2" ] || complain "\"$1\" is not \"$2\""; }
+
+make="$CW_BUILD/tests/make_store"
+"$make" made.db rule "$nets"/{resnet18,squeezenet1_1,mobilenet_v1}.txt || complain "make_store fails"
+
+# train: the file, its figures, the same bytes again
+"$convwise" train --store made.db -o tree.json >out || complain "train fails"
+grep -q 'split network' out || complain "train does not say how it validated"
+"$convwise" train --store made.db --learner tree -o again.json >/dev/null
+cmp tree.json again.json || complain "the same data and options give other bytes"
+"$convwise" train --store made.db --learner bayes --features raw --var-smoothing 1e-6 --precision u8 --json -o bayes.json >bayes
+is "$(json bayes 'd["learner"], d["features"], d["validation"]["split"], sorted(set(d["validation"]) & {"f32", "u8"})')" \
+   "bayes raw network ['u8']"
+"$convwise" train --store made.db --validate none --json -o plain.json >plain
+is "$(json plain 'd["validation"]')" None
+"$convwise" train --store made.db --max-depth 1 --json -o stump.json >/dev/null || complain "train --max-depth fails"
+cmp -s tree.json stump.json && complain "--max-depth changes nothing"
+
+# validate: the table, the JSON, a given model
+"$convwise" validate --store made.db >table || complain "validate fails"
+grep -q '^resnet18 .*f32' table || complain "no row of resnet18, f32"
+grep -q '^all .*u8' table || complain "no pooled row of u8"
+awk 'length > 120 { print "too wide: " $0; bad = 1 } END { exit bad }' table || bad=1
+"$convwise" validate --store made.db --json --split network >report
+is "$(json report '[l["learner"] for l in d["learners"]], [g["name"] for g in d["learners"][0]["groups"]][::2]')" \
+   "['tree', 'bayes'] ['mobilenet_v1', 'resnet18', 'squeezenet1_1']"
+is "$(json report 'sorted(set("name precision layers accuracy chosen_us oracle_us best_static_us library_us regret geomean within_5pct over_1_5x infeasible".split()) - set(d["learners"][1]["groups"][0]))')" "[]"
+is "$(json report 'sum(g["layers"] for g in d["learners"][0]["groups"]) == d["learners"][0]["pooled"]["layers"] == 146')" True
+is "$(json report 'sum(map(sum, d["learners"][0]["confusion"])) == 146')" True
+is "$(json report '[b["pooled"]["regret"] for b in d["baselines"] if b["baseline"] == "oracle"]')" "[0.0]"
+is "$(json report 'all(g["infeasible"] == 0 for l in d["learners"] + d["baselines"] for g in l["groups"])')" True
+"$convwise" validate --store made.db --json --split kfold:4 --learner tree --seed 3 >report
+is "$(json report 'd["note"], len(d["seeds"]), len(d["learners"])')" "random: flatters 3 1"
+"$convwise" validate --store made.db --split holdout:0.3 | grep -q 'random: flatters' || complain "holdout is not labelled"
+"$convwise" validate --store made.db --model tree.json --json --confusion >report
+is "$(json report '"in sample" in d["note"], d["learners"][0]["pooled"]["accuracy"]')" "True 1.0"
+"$convwise" validate --store made.db --model bayes.json --confusion | grep -q '(the same)' || complain "no confusion list"
+
+# what is refused
+"$make" one.db one-winner "$nets/alexnet.txt"
+"$make" single.db rule "$nets/alexnet.txt"
+"$make" empty.db rule
+refused 1 "all .* problems are won by made.gemm" "$convwise" train --store one.db -o never.json
+refused 3 "convwise measure" "$convwise" train --store empty.db -o never.json
+refused 3 "convwise measure" "$convwise" validate --store empty.db
+refused 1 "missing.db" "$convwise" train --store missing.db -o never.json
+echo "not a database, nor anything else of use" >junk.db
+refused 1 "junk.db" "$convwise" validate --store junk.db
+refused 1 "no-such-folder" "$convwise" train --store made.db -o no-such-folder/model.json
+refused 1 "no split is called nets" "$convwise" validate --store made.db --split nets
+refused 1 "kfold:1" "$convwise" validate --store made.db --split kfold:1
+refused 1 "made.db" "$convwise" validate --store made.db --model made.db
+refused 1 "without alexnet" "$convwise" train --store single.db --validate network -o never.json
+refused 2 "oak" "$convwise" train --store made.db --learner oak
+refused 2 "features\|feature set" "$convwise" validate --store made.db --features best
+refused 2 "f16" "$convwise" train --store made.db --precision f16
+refused 2 "min-leaf" "$convwise" train --store made.db --min-leaf 0
+refused 2 "var-smoothing" "$convwise" train --store made.db --var-smoothing nan
+refused 2 "one learner" "$convwise" train --store made.db --learner tree --learner bayes
+refused 2 "unexpected" "$convwise" validate --store made.db more
+refused 2 "brings its own" "$convwise" validate --store made.db --model tree.json --split near
+[ -e never.json ] && complain "a refused training wrote a model"
+
+# one network: trained all the same, validated by groups
+"$convwise" train --store single.db --json -o single.json >single || complain "one network cannot be trained on"
+is "$(json single 'd["validation"]["split"]')" group
+exit $bad
