@@ -152,6 +152,10 @@ static cw_status check_file(const char *path, cw_open_mode mode, cw_error *err) 
     if (!S_ISREG(about.st_mode)) return cw_fail(err, CW_IO, "%.150s: is not a regular file", path);
     if (about.st_size == 0 && mode == CW_STORE_READ)
         return cw_fail(err, CW_FORMAT, "%.150s: is empty, not a store", path);
+    /* SQLite's smallest page. It takes a file of a few bytes for an empty database, and would overwrite it.
+     */
+    if (about.st_size > 0 && about.st_size < 512)
+        return cw_fail(err, CW_FORMAT, "%.150s: is not a store (not an SQLite database, or cut short)", path);
     return CW_OK;
 }
 
