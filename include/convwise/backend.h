@@ -36,7 +36,8 @@ struct cw_impl {
     cw_family family;
     bool candidate; /* false: never chosen (ref, null) */
     /* True if outputs equal the reference up to rounding: direct and GEMM kinds. False: Winograd and FFT,
-     * whose error grows with the transform. Decides the limit that measuring verifies against. */
+     * whose error grows with the transform, and u8 kinds that saturate 16-bit sums. Decides the limit that
+     * measuring verifies against. */
     bool exact;
     /* Packs, compiles, allocates. On failure nothing is left behind. */
     cw_status (*prepare)(const cw_impl *impl, const cw_problem *p, const cw_conv_args *args, cw_kernel **out,

@@ -167,6 +167,21 @@ static cw_family family_of(const char *info) {
     return CW_FAMILY_DIRECT;
 }
 
+/* Winograd rounds on the way. Kernels without VNNI or AMX add pairs of u8 x s8 products in 16 bits,
+ * saturating (vpmaddubsw): wrong where 255 * (|w1| + |w2|) can pass 32767, so for weights beyond -64..64.
+ * oneDNN names the instruction set in the kernel's name, but for its GEMM, which takes what the machine has.
+ */
+static bool is_exact(const char *info) {
+    if (strstr(info, "wino")) return false;
+    if (!strstr(info, "int8") && !strstr(info, "s8u8s32")) return true;
+    if (strstr(info, "gemm_s8u8s32")) {
+        dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
+        return isa == dnnl_cpu_isa_avx2_vnni ||
+               (isa & dnnl_cpu_isa_avx512_core_vnni) == dnnl_cpu_isa_avx512_core_vnni;
+    }
+    return strstr(info, "vnni") || strstr(info, "amx") || strstr(info, "ref");
+}
+
 /* The implementation of that name, made known if it is new; NULL = out of memory. */
 static const onednn_impl *intern(onednn_state *s, const char *info, bool own_layout) {
     char name[sizeof((onednn_impl *)0)->name];
@@ -187,7 +202,7 @@ static const onednn_impl *intern(onednn_state *s, const char *info, bool own_lay
     impl->base = (cw_impl){.name = impl->name,
                            .family = family_of(info),
                            .candidate = true,
-                           .exact = family_of(info) != CW_FAMILY_WINOGRAD,
+                           .exact = is_exact(info),
                            .prepare = onednn_prepare};
     memmove(s->impls + at + 1, s->impls + at, (s->impl_count - at) * sizeof *s->impls);
     s->impls[at] = impl;
