@@ -4,32 +4,23 @@
 #include "../problem/problem.h"
 #include "../../include/convwise/tools.h"
 
-enum { MODEL_BYTES_MOST = 256 << 20 };
-
 static cw_status bind(cw_model *model, const char *where, cw_error *err) {
     model->bound = cw_alloc_n(model->column_count, sizeof *model->bound);
     if (!model->bound) return cw_fail_memory(err);
     for (size_t i = 0; i < model->column_count; i++) {
         model->bound[i] = cw_feature_find(model->columns[i]);
         if (!model->bound[i])
-            return cw_fail(
-                err, CW_MISMATCH,
-                "%.80s wants feature '%.40s', which this convwise (%s) does not have: retrain, or use "
-                "convwise %.20s",
-                where, model->columns[i], cw_version(), model->tool_version);
+            return cw_fail(err, CW_MISMATCH,
+                           "%.80s wants feature '%.40s', which this convwise (%s) does not have: retrain, or "
+                           "use convwise %.20s",
+                           where, model->columns[i], cw_version(), model->tool_version);
     }
     return CW_OK;
 }
 
 cw_status cw_model_parse(const char *text, size_t length, const char *where, cw_model **out, cw_error *err) {
-    json_error_t what;
-    json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &what);
-    if (!json)
-        return cw_fail(err, CW_FORMAT, "%.100s:%d: not a model file (JSON): %.90s", where, what.line,
-                       what.text);
     cw_model *model = NULL;
-    cw_status status = cw_model_from_json(json, where, &model, err);
-    json_decref(json);
+    cw_status status = cw_model_from_text(text, length, where, &model, err);
     if (status == CW_OK) status = bind(model, where, err);
     if (status == CW_OK)
         *out = model;
@@ -41,7 +32,7 @@ cw_status cw_model_parse(const char *text, size_t length, const char *where, cw_
 cw_status cw_model_load(const char *path, cw_model **out, cw_error *err) {
     char *text;
     size_t size;
-    cw_status status = cw_read_file(path, MODEL_BYTES_MOST, &text, &size, err);
+    cw_status status = cw_read_file(path, CW_MODEL_BYTES, &text, &size, err);
     if (status != CW_OK) return status;
     status = size ? cw_model_parse(text, size, path, out, err)
                   : cw_fail(err, CW_FORMAT, "%.150s is empty: not a model file", path);

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Time of one choice by a model, as C compiled by gcc and clang, and by the library:
+#     bench/choose.sh MODEL [BUILD]
+# BUILD: build folder (default build/release). Run it on an idle machine; the table it prints belongs in docs/.
+set -eu
+cd "$(dirname "$0")/.."
+model=$1 build=${2:-build/release}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+"$build/convwise" emit --model "$model" --prefix bench -o "$work/bench.c"
+libraries=()
+for compiler in "gcc -O2" "clang -O2" "gcc -O3 -march=native"; do
+    read -ra command <<<"$compiler"
+    object=$work/${compiler//[^a-zA-Z0-9]/_}
+    if ! "${command[@]}" -std=c99 -fPIC -c -o "$object.o" "$work/bench.c"; then
+        echo "skipped: $compiler" >&2
+        continue
+    fi
+    # What needs no other function cannot allocate.
+    [ -z "$(nm -u "$object.o")" ] || { echo "$compiler: the emitted file needs $(nm -u "$object.o")" >&2; exit 1; }
+    "${command[@]}" -shared -o "$object.so" "$object.o"
+    libraries+=("$compiler=$object.so")
+    echo "$compiler: $(size "$object.o" | awk 'NR == 2 { print $1 + $2 }') bytes of code and tables, no undefined symbol"
+done
+echo
+"$build/bench/bench_choose" "$model" bench "${libraries[@]}"

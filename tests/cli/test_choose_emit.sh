@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# choose and emit as programs: what they print, how they fail, that a failure leaves files alone. The model is tests/data/model.json.
+set -u
+cd "$(dirname "$0")/../.."
+convwise=$CW_BUILD/convwise model=tests/data/model.json
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+check() { # what, wanted, got
+    [ "$2" = "$3" ] || { printf 'FAILED %s: wanted "%s", got "%s"\n' "$1" "$2" "$3"; failed=1; }
+}
+refused() { # exit code, text on standard error, command...
+    local wanted=$1 text=$2
+    shift 2
+    "$@" >"$work/out" 2>"$work/err"
+    check "exit code of $*" "$wanted" $?
+    grep -qF -- "$text" "$work/err" || { printf 'FAILED %s: standard error lacks "%s": %s\n' "$*" "$text" "$(cat "$work/err")"; failed=1; }
+    check "standard output of $*" "" "$(cat "$work/out")"
+}
+first() { "$convwise" choose "$@" --model $model --top 1 | awk 'NR == 3 { print $2 }'; }
+
+check "3x3" own.winograd_f4x3 "$(first ic64ih56oc64kh3ph1)"
+check "1x1" own.gemm "$(first ic64ih56oc64kh1)"
+check "depthwise" own.direct "$(first g64ic64ih56oc64kh3ph1)"
+check "u8 has no winograd" yes "$(first ic64ih56oc64kh3ph1 --precision u8 | grep -qE "^own.(gemm|direct)$" && echo yes)"
+check "why" 1 "$("$convwise" choose ic64ih56oc64kh3ph1 --model $model --explain | grep -c '^kh = 3.0 > 2.0$')"
+check "what this build lacks" 1 "$("$convwise" choose ic64ih56oc64kh1 --model $model | grep -c 'gone.kernel.*no implementation of that name')"
+check "not checked" 4 "$("$convwise" choose ic64ih56oc64kh1 --model $model --no-check | grep -c 'not checked')"
+check "json" "own.gemm True" "$("$convwise" choose ic64ih56oc64kh1 --model $model --json |
+    python3 -c 'import json, sys; d = json.load(sys.stdin); c = d["ranking"][0]; print(c["implementation"], c["supported"])')"
+
+refused 1 "kernel" "$convwise" choose ic64ih3oc64kh7 --model $model
+refused 1 "cannot read" "$convwise" choose nonsense --model $model
+refused 2 "PROBLEM is missing" "$convwise" choose --model $model
+refused 2 "--model FILE is missing" "$convwise" choose ic64ih56oc64kh1
+refused 1 "not a precision" "$convwise" choose ic64ih56oc64kh1 --model $model --precision f16
+refused 2 "number from 1" "$convwise" choose ic64ih56oc64kh1 --model $model --top 0
+refused 1 "No such file" "$convwise" choose ic64ih56oc64kh1 --model "$work/none.json"
+: >"$work/empty.json"
+refused 1 "is empty" "$convwise" choose ic64ih56oc64kh1 --model "$work/empty.json"
+head -c 300 $model >"$work/cut.json"
+refused 1 "cut.json:" "$convwise" emit --model "$work/cut.json"
+sed 's/"macs"/"moon"/' $model >"$work/moon.json"
+refused 1 "wants feature 'moon'" "$convwise" emit --model "$work/moon.json"
+refused 1 "wants feature 'moon'" "$convwise" choose ic64ih56oc64kh1 --model "$work/moon.json"
+refused 1 "identifier" "$convwise" emit --model $model --prefix 'a b'
+refused 2 "not a format" "$convwise" emit --model $model --format cobol
+
+"$convwise" emit --model $model --prefix pick -o "$work/pick.c" || failed=1
+"$convwise" emit --model $model --prefix pick >"$work/stdout.c" || failed=1
+cmp "$work/pick.c" "$work/stdout.c" || failed=1
+"$convwise" emit --model $model --prefix pick --self-test -o "$work/self.c" || failed=1
+"${CC:-cc}" -std=c99 -Wall -Wextra -pedantic -Werror -Dpick_SELF_TEST -o "$work/self" "$work/self.c" && "$work/self" || { echo "FAILED self-test"; failed=1; }
+refused 1 "cannot write" "$convwise" emit --model $model -o "$work/no/such/folder.c"
+refused 1 "cannot write" "$convwise" emit --model $model -o /dev/full
+(ulimit -f 0; trap '' XFSZ; "$convwise" emit --model $model -o "$work/pick.c" 2>/dev/null) && { echo "FAILED a full disk was not noticed"; failed=1; }
+cmp "$work/pick.c" "$work/stdout.c" || { echo "FAILED a failed write changed the old file"; failed=1; }
+check "left over files" "" "$(ls "$work" | grep tmp)"
+exit $failed
