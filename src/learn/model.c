@@ -223,12 +223,12 @@ cw_status cw_model_from_json(const json_t *json, const char *where, cw_model **o
 
 cw_status cw_model_from_text(const char *text, size_t length, const char *where, cw_model **out,
                              cw_error *err) {
-    json_error_t why;
+    json_error_t why = {0};
     if (length > CW_MODEL_BYTES)
         return cw_fail(err, CW_FORMAT, "%s: larger than the %d bytes a model may have", where,
                        CW_MODEL_BYTES);
     json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &why);
-    if (!json && json_error_code(&why) == json_error_out_of_memory) return cw_fail_memory(err);
+    if (!json && why.text[0] == '\0') return cw_fail_memory(err); /* jansson has no word for it */
     for (char *c = why.text; !json && *c; c++) /* it quotes the file */
         if ((unsigned char)*c < 0x20) *c = ' ';
     if (!json)
