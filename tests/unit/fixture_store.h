@@ -4,8 +4,10 @@
 #include "unit.h"
 #include "../../include/convwise/tools.h"
 #include <dirent.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 typedef struct fixture {
@@ -101,4 +103,50 @@ static inline cw_status count_row(void *arg, const cw_measurement *m) {
     ++*(int *)arg;
     return CW_OK;
 }
+/* Runs SQL on a store from outside, as some other program would. */
+static inline void run_sql(const char *path, const char *sql) {
+    sqlite3 *db;
+    char *message = NULL;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK) fail_msg("%s: %s", sql, message);
+    sqlite3_close(db);
+}
+
+static inline int rows_of(cw_store *store, const char *fingerprint) {
+    cw_error err;
+    int count = 0;
+    assert_ok(cw_store_each(store, fingerprint, count_row, &count, &err), err);
+    return count;
+}
+
+static inline int64_t measurements_in(const char *path) {
+    cw_error err;
+    cw_store_info info;
+    cw_store *store = open_at(path, CW_STORE_READ);
+    assert_ok(cw_store_info_get(store, &info, &err), err);
+    cw_store_close(store);
+    return info.measurements;
+}
+
+static inline void make_small_store(const char *path) {
+    cw_store *store = open_writer_at(path);
+    cw_measurement a = measured("ic8ih16oc8kh3ph1", "own.a", 100),
+                   b = measured("ic8ih16oc8kh3ph1", "own.b", 90);
+    add(store, &a);
+    add(store, &b);
+    cw_store_close(store);
+}
+
+static inline int child_of(pid_t pid) {
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static inline cw_status ignore_net(void *arg, const cw_net *net) {
+    (void)arg;
+    (void)net;
+    return CW_OK;
+}
+
 #endif

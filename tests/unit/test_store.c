@@ -1,48 +1,12 @@
-/* test_store.c: what goes into a store comes out, whatever happens to the process, the disk or the file. */
+/* test_store.c: what goes into a store comes out, whatever happens to the process; merge and CSV. Bad
+ * files and full disks are in test_store_files.c. */
 #include "fixture_store.h"
 #include "../../src/store/store.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
-#include <sys/mount.h>
-#include <sys/wait.h>
 #include <time.h>
 
 static const char P1[] = "ic8ih16oc8kh3ph1", P2[] = "ic8ih16oc16kh1", P3[] = "ic3ih9oc4kh3,u8,zp,t2";
-
-/* Runs SQL on a store from outside, as some other program would. */
-static void run_sql(const char *path, const char *sql) {
-    sqlite3 *db;
-    char *message = NULL;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK) fail_msg("%s: %s", sql, message);
-    sqlite3_close(db);
-}
-
-static int rows_of(cw_store *store, const char *fingerprint) {
-    cw_error err;
-    int count = 0;
-    assert_ok(cw_store_each(store, fingerprint, count_row, &count, &err), err);
-    return count;
-}
-
-static int64_t measurements_in(const char *path) {
-    cw_error err;
-    cw_store_info info;
-    cw_store *store = open_at(path, CW_STORE_READ);
-    assert_ok(cw_store_info_get(store, &info, &err), err);
-    cw_store_close(store);
-    return info.measurements;
-}
-
-static void make_store(const char *path) {
-    cw_store *store = open_writer_at(path);
-    cw_measurement a = measured(P1, "own.a", 100), b = measured(P1, "own.b", 90);
-    add(store, &a);
-    add(store, &b);
-    cw_store_close(store);
-}
 
 /* ---- What goes in comes out ---- */
 
@@ -284,7 +248,7 @@ static void test_store__counts_what_is_in_it(void **state) {
     const fixture *f = *state;
     cw_error err;
     cw_store_info info;
-    make_store(f->path);
+    make_small_store(f->path);
     cw_store *store = open_at(f->path, CW_STORE_READ);
     assert_ok(cw_store_info_get(store, &info, &err), err);
     assert_int_equal(info.machines, 1);
@@ -301,168 +265,7 @@ static void test_store__counts_what_is_in_it(void **state) {
     cw_store_close(store);
 }
 
-/* ---- Files that are no stores ---- */
-
-static void put_file(const char *path, const char *data, size_t size) {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, data, size), size);
-    close(fd);
-}
-
-/* Refused in both modes, and left as it was. */
-static void refuse(const fixture *f, const char *text) {
-    cw_error err;
-    cw_store *store = NULL;
-    char *before, *after;
-    size_t size_before, size_after;
-    assert_ok(cw_read_file(f->path, 1 << 20, &before, &size_before, &err), err);
-    assert_refused(cw_store_open(f->path, CW_STORE_READ, &store, &err), CW_FORMAT, err, text);
-    assert_refused(cw_store_open(f->path, CW_STORE_WRITE, &store, &err), CW_FORMAT, err, text);
-    assert_non_null(strstr(err.message, f->path));
-    assert_ok(cw_read_file(f->path, 1 << 20, &after, &size_after, &err), err);
-    assert_int_equal(size_before, size_after);
-    assert_memory_equal(before, after, size_before);
-    assert_int_equal(count_files(f->folder, false), 1);
-    cw_free(before);
-    cw_free(after);
-    unlink(f->path);
-}
-
-static void test_store__refuses_files_that_are_no_stores(void **state) {
-    const fixture *f = *state;
-    static char zeros[8192];
-    put_file(f->path, "not a database, but long enough to have a header\n", 49);
-    refuse(f, "not an SQLite database");
-    put_file(f->path, zeros, sizeof zeros);
-    refuse(f, "not an SQLite database");
-    put_file(f->path, "SQLite format 3", 16);
-    refuse(f, "not an SQLite database");
-    run_sql(f->path, "CREATE TABLE t (x)");
-    refuse(f, "another program");
-    run_sql(f->path, "PRAGMA journal_mode = WAL; CREATE TABLE t (x)");
-    refuse(f, "another program");
-    make_store(f->path);
-    run_sql(f->path, "PRAGMA user_version = 9");
-    refuse(f, "newer convwise");
-    make_store(f->path);
-    run_sql(f->path, "PRAGMA user_version = 0");
-    refuse(f, "damaged");
-}
-
-static void test_store__refuses_a_truncated_store(void **state) {
-    const fixture *f = *state;
-    static const off_t sizes[] = {1, 50, 99, 100, 511, 1000, 4096, 5000, 8192, 20000};
-    for (size_t i = 0; i < CW_COUNT(sizes); i++) {
-        cw_error err;
-        cw_store *store = NULL;
-        make_store(f->path);
-        assert_int_equal(truncate(f->path, sizes[i]), 0);
-        for (int mode = CW_STORE_READ; mode <= CW_STORE_WRITE; mode++)
-            if (cw_store_open(f->path, (cw_open_mode)mode, &store, &err) != CW_FORMAT)
-                fail_msg("cut to %ld bytes: opened in mode %d", (long)sizes[i], mode);
-        unlink(f->path);
-    }
-}
-
-static void test_store__empty_file_is_refused_by_readers_and_filled_by_writers(void **state) {
-    const fixture *f = *state;
-    cw_error err;
-    cw_store *store = NULL;
-    put_file(f->path, "", 0);
-    assert_refused(cw_store_open(f->path, CW_STORE_READ, &store, &err), CW_FORMAT, err,
-                   "is empty, not a store");
-    make_store(f->path);
-    assert_int_equal(measurements_in(f->path), 2);
-}
-
-static void test_store__names_path_and_reason(void **state) {
-    const fixture *f = *state;
-    cw_error err;
-    cw_store *store = NULL;
-    char inside[128];
-    for (int mode = CW_STORE_READ; mode <= CW_STORE_WRITE; mode++) {
-        assert_refused(cw_store_open(f->folder, (cw_open_mode)mode, &store, &err), CW_IO, err, "is a folder");
-        assert_refused(cw_store_open("/dev/null", (cw_open_mode)mode, &store, &err), CW_IO, err,
-                       "not a regular");
-        snprintf(inside, sizeof inside, "%s/nowhere/store.db", f->folder);
-        assert_refused(cw_store_open(inside, (cw_open_mode)mode, &store, &err), CW_IO, err, "No such file");
-        assert_non_null(strstr(err.message, inside));
-    }
-    assert_refused(cw_store_open(f->path, CW_STORE_READ, &store, &err), CW_IO, err, "No such file");
-    assert_int_equal(count_files(f->folder, false), 0);
-}
-
-static void test_store__path_may_have_any_character(void **state) {
-    const fixture *f = *state;
-    char path[160];
-    snprintf(path, sizeof path, "%s/50%% #1?mode=memory&x.db", f->folder);
-    make_store(path);
-    assert_int_equal(access(path, F_OK), 0);
-    assert_int_equal(measurements_in(path), 2);
-    assert_int_equal(count_files(f->folder, false), 1);
-}
-
-/* ---- Rows that convwise would not have written ---- */
-
-static cw_status ignore_net(void *arg, const cw_net *net) {
-    (void)arg;
-    (void)net;
-    return CW_OK;
-}
-
-static void test_store__rejects_damaged_rows_by_table_and_row(void **state) {
-    const fixture *f = *state;
-    static const struct {
-        const char *sql, *text;
-    } cases[] = {
-        {"UPDATE problem SET ic = 0", "table problem, row 1"},
-        {"UPDATE problem SET ic = 9223372036854775807", "table problem, row 1"},
-        {"UPDATE problem SET prec = 7", "table problem, row 1"},
-        {"UPDATE problem SET text = 'mb1'", "table problem, row 1"},
-        {"UPDATE measurement SET state = 'great' , time_ns = NULL WHERE id = 2", "table measurement, row 2"},
-        {"UPDATE measurement SET problem = 99 WHERE id = 2; DELETE FROM measurement WHERE id = 1", NULL},
-        {"UPDATE measurement SET impl = 99 WHERE id = 2", "table measurement, row 2"},
-        {"UPDATE measurement SET run = 99 WHERE id = 2", "table measurement, row 2"},
-        {"UPDATE measurement SET prepare_ns = -1 WHERE id = 2", "table measurement, row 2"},
-        {"UPDATE measurement SET detail = hex(zeroblob(900)) WHERE id = 2", "table measurement, row 2"},
-        {"UPDATE impl SET family = 'magic' WHERE name = 'own.b'", "table measurement, row 2"},
-        {"UPDATE impl SET name = 'x' || char(27) || '[2J' WHERE name = 'own.b'", "table measurement, row 2"},
-        {"UPDATE impl SET name = hex(zeroblob(90)) WHERE name = 'own.b'", "table measurement, row 2"},
-        {"UPDATE library SET version = ''", "table measurement"},
-        {"UPDATE net_layer SET kh = 99", "table net_layer, row 1"},
-        {"UPDATE net_layer SET name = hex(zeroblob(90))", "table net_layer, row 1"},
-        {"UPDATE net SET name = ''", "table net, row 1"},
-        {"DROP TABLE net_layer", "not the tables of a store"},
-    };
-    for (size_t i = 0; i < CW_COUNT(cases); i++) {
-        cw_error err = {0};
-        cw_layer layer = {"first", problem(P1)};
-        cw_net net = {"net", &layer, 1};
-        int count = 0;
-        make_store(f->path);
-        cw_store *store = open_at(f->path, CW_STORE_WRITE);
-        assert_ok(cw_store_add_net(store, &net, &err), err);
-        cw_store_close(store);
-        run_sql(f->path, cases[i].sql);
-        store = open_at(f->path, CW_STORE_READ);
-        cw_status status = cw_store_each(store, NULL, count_row, &count, &err);
-        if (status == CW_OK) status = cw_store_each_net(store, ignore_net, NULL, &err);
-        if (status == CW_OK && !cases[i].text) status = cw_store_export_csv(store, "/dev/null", &err);
-        if (status != CW_FORMAT || !strstr(err.message, cases[i].text ? cases[i].text : "table problem"))
-            fail_msg("%s: %s: %s", cases[i].sql, cw_status_name(status), err.message);
-        cw_store_close(store);
-        unlink(f->path);
-    }
-}
-
 /* ---- Processes ---- */
-
-static int child_of(pid_t pid) {
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
 
 static void test_store__second_writer_is_told_and_readers_work(void **state) {
     const fixture *f = *state;
@@ -510,7 +313,7 @@ static cw_status add_while_reading(void *arg, const cw_measurement *m) {
 static void test_store__reader_in_the_middle_does_not_hold_up_the_writer(void **state) {
     const fixture *f = *state;
     cw_error err;
-    make_store(f->path);
+    make_small_store(f->path);
     slow_reader r = {open_writer_at(f->path), 0};
     cw_store *reader = open_at(f->path, CW_STORE_READ);
     assert_ok(cw_store_each(reader, NULL, add_while_reading, &r, &err), err);
@@ -567,106 +370,6 @@ static void test_store__kill_loses_nothing_that_was_stored(void **state) {
     assert_int_equal(count_files(f->folder, false), 1);
 }
 
-/* Runs check in a process that root's rights do not help; its exit code. */
-static int as_nobody(const fixture *f, int (*check)(const fixture *f)) {
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (getuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) _exit(99);
-        _exit(check(f));
-    }
-    return child_of(pid);
-}
-
-static int check_read_only(const fixture *f) {
-    cw_error err = {0};
-    cw_store *store = NULL;
-    int count = 0;
-    if (cw_store_open(f->path, CW_STORE_WRITE, &store, &err) != CW_IO) return 1;
-    if (!strstr(err.message, f->path) || !strstr(err.message, "Permission denied")) return 2;
-    if (cw_store_open(f->path, CW_STORE_READ, &store, &err) != CW_OK) return 3;
-    if (cw_store_each(store, NULL, count_row, &count, &err) != CW_OK || count != 2) return 4;
-    cw_store_close(store);
-    return 0;
-}
-
-static int check_read_only_file(const fixture *f) {
-    cw_error err = {0};
-    cw_store *store = NULL;
-    if (cw_store_open(f->path, CW_STORE_WRITE, &store, &err) != CW_IO) return 1;
-    return strstr(err.message, "read-only") ? 0 : 2;
-}
-
-static void test_store__read_only_stores_are_readable(void **state) {
-    const fixture *f = *state;
-    make_store(f->path);
-    assert_int_equal(chmod(f->path, 0444), 0);
-    assert_int_equal(chmod(f->folder, 0777), 0);
-    assert_int_equal(as_nobody(f, check_read_only_file), 0);
-    assert_int_equal(chmod(f->folder, 0555), 0);
-    assert_int_equal(as_nobody(f, check_read_only), 0);
-    /* In log mode with no log, as a copy of a killed writer's file may be. */
-    assert_int_equal(chmod(f->path, 0644) | chmod(f->folder, 0755), 0);
-    run_sql(f->path, "PRAGMA journal_mode = WAL");
-    assert_int_equal(count_files(f->folder, false), 1);
-    assert_int_equal(chmod(f->path, 0444) | chmod(f->folder, 0555), 0);
-    assert_int_equal(as_nobody(f, check_read_only), 0);
-    chmod(f->folder, 0755);
-}
-
-/* ---- Full disk ---- */
-
-/* Adds until it fails; how many were stored. */
-static int add_until_full(cw_store *store, cw_error *err) {
-    for (int i = 0; i < 100000; i++) {
-        char text[64];
-        snprintf(text, sizeof text, "ic%dih8oc4kh1", i + 1);
-        cw_measurement m = measured(text, "own.a", 100);
-        cw_status status = cw_store_add(store, &m, err);
-        if (status == CW_OK) continue;
-        assert_int_equal(status, CW_IO);
-        return i;
-    }
-    fail_msg("never full");
-    return 0;
-}
-
-static void test_store__page_limit_reads_as_full_disk(void **state) {
-    const fixture *f = *state;
-    cw_error err = {0};
-    cw_store *store = open_writer_at(f->path);
-    assert_int_equal(sqlite3_exec(store->db, "PRAGMA max_page_count = 40", NULL, NULL, NULL), SQLITE_OK);
-    int stored = add_until_full(store, &err);
-    assert_non_null(strstr(err.message, "disk full"));
-    assert_non_null(strstr(err.message, f->path));
-    assert_true(stored > 10);
-    assert_int_equal(rows_of(store, NULL), stored);
-    assert_int_equal(sqlite3_exec(store->db, "PRAGMA max_page_count = 4000", NULL, NULL, NULL), SQLITE_OK);
-    cw_measurement m = measured(P1, "own.b", 1);
-    add(store, &m); /* goes on where there is room again */
-    cw_store_close(store);
-    assert_int_equal(measurements_in(f->path), stored + 1);
-}
-
-static void test_store__full_disk_keeps_what_was_stored(void **state) {
-    const fixture *f = *state;
-    cw_error err = {0};
-    char path[128];
-    if (mount("tmpfs", f->folder, "tmpfs", 0, "size=512k") != 0) {
-        print_message("SKIP full disk: cannot mount a small tmpfs: %s\n", strerror(errno));
-        skip();
-    }
-    snprintf(path, sizeof path, "%s/full.db", f->folder);
-    cw_store *store = open_writer_at(path);
-    int stored = add_until_full(store, &err);
-    cw_store_close(store);
-    int64_t kept = measurements_in(path);
-    bool told = strstr(err.message, "disk full") != NULL;
-    umount(f->folder);
-    if (!told) fail_msg("%s", err.message);
-    assert_true(stored > 10);
-    assert_int_equal(kept, stored);
-}
-
 /* ---- Moving ---- */
 
 static void test_store__merge_adds_once(void **state) {
@@ -675,7 +378,7 @@ static void test_store__merge_adds_once(void **state) {
     char other[128];
     int64_t added = -1;
     snprintf(other, sizeof other, "%s/other.db", f->folder);
-    make_store(other);
+    make_small_store(other);
     cw_layer layer = {"first", problem(P1)};
     cw_net net = {"net", &layer, 1};
     cw_store *store = open_writer_at(other);
@@ -685,7 +388,7 @@ static void test_store__merge_adds_once(void **state) {
     add(store, &m);
     assert_ok(cw_store_add_net(store, &net, &err), err);
     cw_store_close(store);
-    make_store(f->path);
+    make_small_store(f->path);
     store = open_at(f->path, CW_STORE_WRITE);
     assert_ok(cw_store_merge(store, other, &added, &err), err);
     assert_int_equal(added, 3);
@@ -754,7 +457,7 @@ static void test_store__survives_every_failed_allocation(void **state) {
     cw_layer layer = {"first", problem(P1)};
     cw_net net = {"net", &layer, 1};
     snprintf(other, sizeof other, "%s/other.db", f->folder);
-    make_store(other);
+    make_small_store(other);
     cw_store *store = open_at(other, CW_STORE_WRITE);
     assert_ok(cw_store_add_net(store, &net, &err), err);
     cw_store_close(store);
@@ -782,18 +485,9 @@ int main(void) {
         T(test_store__tells_what_is_done),
         T(test_store__keeps_networks_in_order_and_replaces_them),
         T(test_store__counts_what_is_in_it),
-        T(test_store__refuses_files_that_are_no_stores),
-        T(test_store__refuses_a_truncated_store),
-        T(test_store__empty_file_is_refused_by_readers_and_filled_by_writers),
-        T(test_store__names_path_and_reason),
-        T(test_store__path_may_have_any_character),
-        T(test_store__rejects_damaged_rows_by_table_and_row),
         T(test_store__second_writer_is_told_and_readers_work),
         T(test_store__reader_in_the_middle_does_not_hold_up_the_writer),
         T(test_store__kill_loses_nothing_that_was_stored),
-        T(test_store__read_only_stores_are_readable),
-        T(test_store__page_limit_reads_as_full_disk),
-        T(test_store__full_disk_keeps_what_was_stored),
         T(test_store__merge_adds_once),
         T(test_store__csv_is_rfc4180_and_all_or_nothing),
         T(test_store__survives_every_failed_allocation),
