@@ -134,20 +134,33 @@ static void print_fallbacks(const cw_report *report) {
     if (any) printf(" of %lld.\n", (long long)report->contenders[0].pooled.layers);
 }
 
-static void print_learners(const cw_report *report) {
-    for (size_t k = 0; k < report->contender_count && !report->contenders[k].baseline; k++)
+/* What the table has no room for, of the learners and of the order one would write down without any. */
+static void print_details(const cw_report *report) {
+    cli_table *to = cli_table_new((const char *const[]){"chosen by", "prec", ">ms", ">least ms", ">geomean",
+                                                        ">within 5%", ">over 1.5x", ">right or tied",
+                                                        ">headroom won", ">cannot run", NULL});
+    for (size_t k = 0; k < report->contender_count; k++)
         for (int prec = CW_F32; prec <= CW_U8; prec++) {
-            const cw_score *s = &report->contenders[k].by_prec[prec];
-            if (s->layers == 0) continue;
-            printf("%s, %s: %.3f ms where %.3f ms is possible; geometric mean %.3fx; %.0f%% of the layers "
-                   "within 5%%, "
-                   "%.1f%% over 1.5x",
-                   report->contenders[k].name, cw_prec_name((cw_prec)prec), s->chosen_us / 1e3,
-                   s->oracle_us / 1e3, s->geomean, 100 * s->within_5pct, 100 * s->over_1_5x);
-            if (s->headroom >= 0) printf(";\n  wins %.0f%% of what best static loses", 100 * s->headroom);
-            if (s->headroom < 0) printf(";\n  slower than best static");
-            printf("; %lld choices could not run.\n", (long long)s->infeasible);
+            const cw_contender *contender = &report->contenders[k];
+            const cw_score *s = &contender->by_prec[prec];
+            if (s->layers == 0 || (contender->baseline && strcmp(contender->name, "best static") != 0))
+                continue;
+            row r = {.count = 0};
+            snprintf(cell(&r), CELL, "%.30s", contender->name);
+            snprintf(cell(&r), CELL, "%s", cw_prec_name((cw_prec)prec));
+            snprintf(cell(&r), CELL, "%.3f", s->chosen_us / 1e3);
+            snprintf(cell(&r), CELL, "%.3f", s->oracle_us / 1e3);
+            snprintf(cell(&r), CELL, "%.3fx", s->geomean);
+            snprintf(cell(&r), CELL, "%.0f%%", 100 * s->within_5pct);
+            snprintf(cell(&r), CELL, "%.1f%%", 100 * s->over_1_5x);
+            snprintf(cell(&r), CELL, "%.0f%%", 100 * s->accuracy_ties);
+            snprintf(cell(&r), CELL, "%.0f%%", 100 * s->headroom);
+            if (isnan(s->headroom)) strcpy(r.cells[r.count - 1], "-");
+            if (s->headroom < 0) strcpy(r.cells[r.count - 1], "loses");
+            snprintf(cell(&r), CELL, "%lld", (long long)s->infeasible);
+            print_row(to, &r);
         }
+    cli_table_print(to);
 }
 
 static void print_confusion(const cw_report *report, const cw_contender *contender) {
@@ -181,7 +194,7 @@ static void print_report(const cw_report *report, bool confusion) {
             add_line(to, report, "all", (cw_prec)prec, prec_score, (size_t)prec);
     cli_table_print(to);
     putchar('\n');
-    print_learners(report);
+    print_details(report);
     print_fallbacks(report);
     for (size_t k = 0; confusion && k < report->contender_count; k++)
         if (report->contenders[k].confusion) print_confusion(report, &report->contenders[k]);

@@ -51,9 +51,12 @@ struct cw_dataset {
 cw_status cw_dataset_matrix(const cw_dataset *data, const size_t *rows, size_t count, cw_matrix *out,
                             cw_error *err);
 void cw_matrix_release(cw_matrix *m);
-/* Class indices in the order of their geomean of time over the best, best first, over the rows listed
- * that have one precision (-1 = any; any as well where no row has it). A missing time counts as the row's
- * slowest. Ties keep the order of the classes. order: classes entries. */
+/* The static order: what somebody without a model would write down. A row takes the first class of it that
+ * has a time there. Learned from the rows listed that have one precision (-1 = any; any as well where no row
+ * has it): first comes the class which, with fall-back where it cannot run, has the least geomean of time
+ * over the rows; next, the one that does so for the rows still open, and so on. What is left, and what to
+ * fall back to, is in the order of geomean of time over the best, a missing time counted as the row's
+ * slowest; ties keep the order of the classes. order: classes entries. */
 cw_status cw_static_order(const cw_dataset *data, const size_t *rows, size_t count, int32_t prec,
                           size_t *order, cw_error *err);
 /* Trains on the rows listed; rows NULL = all. */

@@ -79,8 +79,8 @@ struct cw_model {
      * loads, dataset when it trains); learn only frees the array. NULL = it cannot choose for problems. */
     const void **bound;
     char **classes;       /* implementation names */
-    int32_t *static_rank; /* per class: its place (0 = best) in the order by geomean of time over the best,
-                             missing times counted as the row's slowest; a permutation */
+    int32_t *static_rank; /* per class: its place (0 = first) in the static order, which needs no model: see
+                             cw_static_order in src/dataset; a permutation */
     /* Provenance: free text, for people and for the emitted header. Never NULL. */
     char *feature_set, *machine, *cpu, *data_hash, *tool_version, *settings;
     size_t rows;

@@ -30,6 +30,22 @@ static void test_train__classes_are_those_with_times_in_the_rows(void **state) {
     cw_dataset_free(data);
 }
 
+/* c is far ahead in the one row it can run, and a missing time counts as the row's slowest: a plain order
+ * puts it last, one with fall-back first. Then a: behind it only row 2 counts on b, which is never better
+ * elsewhere. */
+static void test_train__static_order_puts_a_specialist_first(void **state) {
+    (void)state;
+    cw_dataset *data = fixture_make(3, ic_only, abc, abc_families);
+    fixture_row(data, 0, "ic8ih8oc8kh3ph1", (double[]){10, 40, NONE}, 0);
+    fixture_row(data, 1, "ic16ih8oc8kh3ph1", (double[]){10, 40, NONE}, 0);
+    fixture_row(data, 2, "ic32ih8oc8kh3ph1", (double[]){10, 10, 9}, 0);
+    size_t order[3];
+    cw_error err = {0};
+    assert_ok(cw_static_order(data, (const size_t[]){0, 1, 2}, 3, -1, order, &err), err);
+    assert_memory_equal(order, ((size_t[]){2, 0, 1}), sizeof order);
+    cw_dataset_free(data);
+}
+
 /* Row 2: a 8x, c 4x its best, b best. Row 0: a 1, c 1.1, b missing = slowest 1.1. Row 1: a 1.2, c 1, b
  * missing = slowest 1.2. Products: a 9.6, b 1.32, c 4.4. */
 static void test_train__static_rank_counts_a_missing_time_as_the_slowest(void **state) {
@@ -158,6 +174,7 @@ static void test_train__survives_every_failed_allocation(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_train__classes_are_those_with_times_in_the_rows),
+        cmocka_unit_test(test_train__static_order_puts_a_specialist_first),
         cmocka_unit_test(test_train__static_rank_counts_a_missing_time_as_the_slowest),
         cmocka_unit_test(test_train__static_order_is_one_a_precision),
         cmocka_unit_test(test_train__model_says_where_it_comes_from),

@@ -43,12 +43,24 @@ def read_store(path):
 
 
 def static_order(rows, training, family, prec):
+    chosen = [rows[k]["times"] for k in training if rows[k]["prec"] == prec]
     penalty = dict.fromkeys(sorted(family), 0.0)
-    for row in (rows[k] for k in training if rows[k]["prec"] == prec):
-        best, slowest = min(row["times"].values()), max(row["times"].values())
+    for times in chosen:
+        best, slowest = min(times.values()), max(times.values())
         for impl in penalty:
-            penalty[impl] += math.log(row["times"].get(impl, slowest) / best)
-    return sorted(penalty, key=lambda impl: (penalty[impl], impl))
+            penalty[impl] += math.log(times.get(impl, slowest) / best)
+    rest = sorted(penalty, key=lambda impl: (penalty[impl], impl))
+    order = []
+    while chosen:
+
+        def with_fall_back(impl):
+            return sum(math.log(times.get(impl, next(times[i] for i in rest if i in times))) for times in chosen)
+
+        first = min(rest, key=with_fall_back)
+        order.append(first)
+        rest.remove(first)
+        chosen = [times for times in chosen if first not in times]
+    return order + rest
 
 
 def choices(row, order, family):
