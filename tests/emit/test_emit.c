@@ -188,10 +188,10 @@ static int shell(const char *format, ...) {
 static const char *const compilers[] = {
     "gcc -std=c99 -O0",
     "gcc -std=c99 -O2",
-    "gcc -std=gnu99 -O3 -march=native", /* where gcc fuses a*b+c unless told not to */
+    "gcc -std=gnu99 -O3 -march=native", /* where both fuse a*b+c unless told not to */
     "clang -std=c99 -O0",
     "clang -std=c99 -O2",
-    "clang -std=c99 -O3 -march=native -ffp-contract=fast",
+    "clang -std=gnu99 -O3 -march=native",
 };
 
 typedef int pick_function(const double *x, const unsigned char *allowed);
@@ -308,6 +308,31 @@ static size_t ask_thresholds(check *k) {
     return thresholds;
 }
 
+/* Points next to where the answer turns, on lines between rows of different answers: found by halving until
+ * two neighbouring doubles remain. There the last bit of a sum decides. */
+static void ask_borders(check *k) {
+    const cw_feature *const *features = (const cw_feature *const *)k->model->bound;
+    size_t columns = k->model->column_count;
+    for (int found = 0; found < 300;) {
+        double a[64], b[64], lo = 0, hi = 1;
+        cw_features_eval(features, columns, &k->all->p[cw_rng_below(&k->rng, k->all->count)], a);
+        cw_features_eval(features, columns, &k->all->p[cw_rng_below(&k->rng, k->all->count)], b);
+        int first = expected_pick(k->model, a, NULL);
+        if (expected_pick(k->model, b, NULL) == first) continue;
+        found++;
+        for (double t = 0.5; lo < t && t < hi; t = (lo + hi) / 2) {
+            for (size_t i = 0; i < columns; i++) k->x[i] = a[i] + t * (b[i] - a[i]);
+            *(expected_pick(k->model, k->x, NULL) == first ? &lo : &hi) = t;
+        }
+        double t = lo;
+        for (int step = 0; step < 16; step++) t = nextafter(t, 0);
+        for (int step = 0; step < 32; step++, t = nextafter(t, 1)) {
+            for (size_t i = 0; i < columns; i++) k->x[i] = a[i] + t * (b[i] - a[i]);
+            ask_pick(k, k->x);
+        }
+    }
+}
+
 static void ask_choose(check *k, const cw_problem *p) {
     const char *name = "untouched";
     cw_choice best;
@@ -370,6 +395,7 @@ static check compare(const cw_model *model, const compiled *c, const rows *all) 
     }
     if (model->learner->thresholds)
         assert_int_equal(ask_thresholds(&k), (model->learner->size(model->state) - 1) / 2);
+    ask_borders(&k);
     ask_large(&k);
     return k;
 }
