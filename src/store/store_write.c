@@ -43,11 +43,11 @@ static const char *const sql[CW_QUERY_COUNT] = {
     [CW_QUERY_ADD_LAYER] =
         "INSERT INTO net_layer (net, position, name, " CW_STORE_SHAPE ", zp, layout) VALUES"
         " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    [CW_QUERY_DONE] = "SELECT impl.name, library.version, m.state, max(m.id) FROM problem p"
+    [CW_QUERY_DONE] = "SELECT impl.name, library.version, m.state, m.id, m.impl, m.library FROM problem p"
                       " CROSS JOIN measurement m ON m.problem = p.id JOIN run ON run.id = m.run"
                       " JOIN machine ON machine.id = run.machine JOIN impl ON impl.id = m.impl"
                       " JOIN library ON library.id = m.library WHERE p.text = ? AND machine.fingerprint = ?"
-                      " GROUP BY m.impl, m.library",
+                      " ORDER BY m.impl, m.library, m.created DESC, m.id DESC",
 };
 
 bool cw_store_printable(const char *text, size_t most) {
@@ -352,7 +352,11 @@ cw_status cw_store_done(cw_store *store, const char *fingerprint, const cw_probl
     bind_text(s, 1, text);
     bind_text(s, 2, fingerprint);
     int code = SQLITE_ERROR;
+    int64_t last[2] = {0, 0};
     while (status == CW_OK && s && (code = sqlite3_step(s)) == SQLITE_ROW) {
+        int64_t pair[2] = {sqlite3_column_int64(s, 4), sqlite3_column_int64(s, 5)};
+        if (pair[0] == last[0] && pair[1] == last[1]) continue; /* an older one */
+        memcpy(last, pair, sizeof last);
         const char *impl = (const char *)sqlite3_column_text(s, 0);
         const char *version = (const char *)sqlite3_column_text(s, 1);
         cw_state state;

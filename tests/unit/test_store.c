@@ -115,6 +115,17 @@ static void test_store__refuses_what_it_could_not_read_again(void **state) {
     cw_store_close(store);
 }
 
+typedef struct done {
+    char seen[256];
+} done;
+
+static cw_status note_done(void *arg, const char *impl, const char *version, cw_state state) {
+    done *d = arg;
+    size_t n = strlen(d->seen);
+    snprintf(d->seen + n, sizeof d->seen - n, "[%s %s %s]", impl, version, cw_state_name(state));
+    return CW_OK;
+}
+
 static cw_status one_time(void *arg, const cw_measurement *m) {
     *(double *)arg = m->time_ns;
     return CW_OK;
@@ -143,6 +154,17 @@ static void test_store__newest_wins_and_nothing_is_overwritten(void **state) {
     assert_true(time == 77);
     cw_store_close(store);
     assert_int_equal(measurements_in(f->path), 4);
+    /* The later time counts, not the later row: merging adds old measurements. */
+    run_sql(f->path, "UPDATE measurement SET created = created + 99 WHERE id = 2;"
+                     "UPDATE measurement SET state = 'cut off' WHERE id = 2");
+    store = open_at(f->path, CW_STORE_READ);
+    assert_ok(cw_store_each(store, "m1", one_time, &time, &err), err);
+    assert_true(time == 20);
+    done d = {""};
+    cw_problem p = problem(P1);
+    assert_ok(cw_store_done(store, "m1", &p, note_done, &d, &err), err);
+    assert_string_equal(d.seen, "[own.a 1.0 cut off]");
+    cw_store_close(store);
 }
 
 typedef struct order {
@@ -176,17 +198,6 @@ static void test_store__visits_in_order_of_problem_until_told_to_stop(void **sta
     assert_int_equal(cw_store_each(store, "m1", check_order, &o, &err), CW_STOPPED);
     assert_int_equal(o.count, 5);
     cw_store_close(store);
-}
-
-typedef struct done {
-    char seen[256];
-} done;
-
-static cw_status note_done(void *arg, const char *impl, const char *version, cw_state state) {
-    done *d = arg;
-    size_t n = strlen(d->seen);
-    snprintf(d->seen + n, sizeof d->seen - n, "[%s %s %s]", impl, version, cw_state_name(state));
-    return CW_OK;
 }
 
 static void test_store__tells_what_is_done(void **state) {
