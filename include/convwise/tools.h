@@ -86,6 +86,8 @@ CW_API void cw_store_close(cw_store *store);
     X(NO_MEMORY, "no memory")                                                                                \
     X(CUT_OFF,                                                                                               \
       "cut off") /* clearly slower than the best: timing stopped early, the time is real but rough */        \
+    X(SKIPPED,                                                                                               \
+      "skipped") /* hopeless by its speed on other problems, and slow: not run; detail has figures */        \
     X(NOT_MEASURED, "not measured") /* never stored: stands for an absent row */
 typedef enum cw_state {
 #define X(symbol, name) CW_STATE_##symbol,
@@ -130,8 +132,8 @@ enum { CW_PROTOCOL = 1 };
 CW_API cw_status cw_store_begin_run(cw_store *store, const cw_machine *machine, const char *conditions_json,
                                     int32_t threads, cw_error *err);
 /* Committed when it returns. CW_INVALID where a state that carries a time has none, or a name is not usable
- * (names: 1 to 127 of letters, digits and . _ : + - / @; versions: 1 to 63 printable ASCII characters). A long
- * detail is cut. */
+ * (names: 1 to 127 of letters, digits and . _ : + - / @; versions: 1 to 63 printable ASCII characters). A
+ * long detail is cut. */
 CW_API cw_status cw_store_add(cw_store *store, const cw_measurement *m, cw_error *err);
 /* Records the layers (shapes, order, repeats) of a network; replaces one of the same name. */
 CW_API cw_status cw_store_add_net(cw_store *store, const cw_net *net, cw_error *err);

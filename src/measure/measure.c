@@ -22,6 +22,13 @@ typedef struct done {
     char impl[128], version[64];
 } done;
 
+/* The most multiply-accumulates a second that an implementation reached. */
+typedef struct speed {
+    char impl[128];
+    int32_t prec;
+    double macs_per_s;
+} speed;
+
 typedef struct runner {
     cw_context *ctx;
     cw_store *store;
@@ -32,6 +39,8 @@ typedef struct runner {
     /* What is settled of the problem at hand: in the store before, or measured now. */
     done *done;
     size_t done_count, done_capacity;
+    speed *speeds;
+    size_t speed_count, speed_capacity;
     size_t stored;
     cw_error *err;
 } runner;
@@ -57,6 +66,37 @@ static bool is_done(void *arg, const char *impl, const char *version) {
     for (size_t i = 0; i < r->done_count; i++)
         if (strcmp(r->done[i].impl, impl) == 0 && strcmp(r->done[i].version, version) == 0) return true;
     return false;
+}
+
+/* ---- What is known to be slow ---- */
+
+static speed *find_speed(const runner *r, const char *impl) {
+    for (size_t i = 0; i < r->speed_count; i++)
+        if (r->speeds[i].prec == r->job.problem.prec && strcmp(r->speeds[i].impl, impl) == 0)
+            return &r->speeds[i];
+    return NULL;
+}
+
+static double speed_of(void *arg, const char *impl) {
+    const speed *s = find_speed(arg, impl);
+    return s ? s->macs_per_s : 0;
+}
+
+static cw_status remember_speed(runner *r, const cw_outcome *o) {
+    cw_sizes sizes;
+    cw_problem_sizes(&r->job.problem, &sizes);
+    if (!(o->time_ns > 0)) return CW_OK;
+    double reached = (double)sizes.macs / o->time_ns * 1e9;
+    speed *s = find_speed(r, o->impl);
+    if (!s) {
+        if (!cw_grow(&r->speeds, &r->speed_capacity, r->speed_count + 1, sizeof *r->speeds))
+            return cw_fail_memory(r->err);
+        s = &r->speeds[r->speed_count++];
+        *s = (speed){.prec = r->job.problem.prec};
+        snprintf(s->impl, sizeof s->impl, "%s", o->impl);
+    }
+    if (reached > s->macs_per_s) s->macs_per_s = reached;
+    return CW_OK;
 }
 
 /* ---- Storing ---- */
@@ -105,6 +145,7 @@ static cw_status store(runner *r, const cw_outcome *o) {
     cw_status status = begin_run(r);
     if (status == CW_OK) status = cw_store_add(r->store, &m, r->err);
     if (status == CW_OK) status = remember(r, o->impl, version);
+    if (status == CW_OK) status = remember_speed(r, o);
     if (status == CW_OK) r->stored++;
     return status;
 }
@@ -186,11 +227,11 @@ static double seconds_since(int64_t begin) {
 }
 
 /* Weights of the problems still to come, of those that were measured, and how long these took. */
-typedef struct speed {
+typedef struct pace {
     double left, spent, spent_s;
-} speed;
+} pace;
 
-static void report(const runner *r, size_t done_problems, size_t total, int64_t begin, const speed *pace,
+static void report(const runner *r, size_t done_problems, size_t total, int64_t begin, const pace *sofar,
                    const char *now) {
     if (!r->options->progress) return;
     cw_measure_progress progress = {
@@ -198,7 +239,7 @@ static void report(const runner *r, size_t done_problems, size_t total, int64_t 
         .total = total,
         .stored = r->stored,
         .elapsed_s = seconds_since(begin),
-        .eta_s = pace->spent > 0 ? pace->spent_s / pace->spent * pace->left : NAN,
+        .eta_s = sofar->spent > 0 ? sofar->spent_s / sofar->spent * sofar->left : NAN,
         .now = now,
     };
     r->options->progress(r->options->arg, &progress);
@@ -211,13 +252,13 @@ static bool time_is_up(const runner *r, int64_t begin) {
 
 static cw_status measure_all(runner *r, const cw_problem *problems, size_t count) {
     int64_t begin = cw_now_ns();
-    speed pace = {0};
+    pace sofar = {0};
     cw_status status = CW_OK, lost = CW_OK;
-    for (size_t i = 0; i < count; i++) pace.left += weight(&problems[i]);
+    for (size_t i = 0; i < count; i++) sofar.left += weight(&problems[i]);
     for (size_t i = 0; i < count && status == CW_OK; i++) {
         char text[CW_PROBLEM_TEXT];
         cw_problem_format(&problems[i], text, sizeof text);
-        report(r, i, count, begin, &pace, text);
+        report(r, i, count, begin, &sofar, text);
         if (time_is_up(r, begin)) return CW_STOPPED;
         double heavy = weight(&problems[i]);
         size_t before = r->stored;
@@ -226,15 +267,15 @@ static cw_status measure_all(runner *r, const cw_problem *problems, size_t count
         r->job.timeout_s =
             r->options->timeout_s > 0 ? r->options->timeout_s : timeout_base_s + heavy / timeout_macs_per_s;
         status = measure_one(r);
-        pace.left -= heavy;
+        sofar.left -= heavy;
         if (r->stored > before) { /* what the store had costs nothing and says nothing about the rest */
-            pace.spent += heavy;
-            pace.spent_s += seconds_since(start);
+            sofar.spent += heavy;
+            sofar.spent_s += seconds_since(start);
         }
         /* The other problems need not suffer; the message stays that of the last loss. */
         if (status == CW_BACKEND) lost = CW_BACKEND, status = CW_OK;
     }
-    if (status == CW_OK) report(r, count, count, begin, &pace, "");
+    if (status == CW_OK) report(r, count, count, begin, &sofar, "");
     return status == CW_OK ? lost : status;
 }
 
@@ -275,6 +316,8 @@ static cw_status set_up(runner *r) {
         .stop = o->stop,
         .skip = is_done,
         .skip_arg = r,
+        .speed = speed_of,
+        .speed_arg = r,
         .sink = on_note,
         .sink_arg = r,
     };
@@ -292,6 +335,7 @@ cw_status cw_measure(cw_context *ctx, cw_store *store, const cw_measure_options 
     if (status == CW_OK) status = measure_all(&r, problems, count);
     cw_free(problems);
     cw_free(r.done);
+    cw_free(r.speeds);
     cw_free(r.conditions);
     return status;
 }

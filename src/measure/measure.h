@@ -39,6 +39,10 @@ typedef struct cw_job {
     /* What need not be measured. */
     bool (*skip)(void *arg, const char *impl, const char *version);
     void *skip_arg;
+    /* Multiply-accumulates a second that an implementation reached at best on other problems of this
+     * precision; 0 = unknown. */
+    double (*speed)(void *arg, const char *impl);
+    void *speed_arg;
     cw_note_sink *sink;
     void *sink_arg;
 } cw_job;

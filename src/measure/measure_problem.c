@@ -12,11 +12,12 @@
 #include <string.h>
 
 enum {
-    SAMPLES_A_PASS = 5,      /* most, for what is fast */
-    LOOKS_MAX = 10,          /* most, for what is very fast: a first run of microseconds says little */
-    LOOKS_NS = 1000000,      /* looks go on until they lasted this long together */
-    EXPENSIVE_NS = 20000000, /* no second look beyond, where the first was slow enough to be cut off */
-    GUARD_BYTES = 64,        /* behind the destination, to catch writes beyond it */
+    SAMPLES_A_PASS = 5,       /* most, for what is fast */
+    LOOKS_MAX = 10,           /* most, for what is very fast: a first run of microseconds says little */
+    LOOKS_NS = 1000000,       /* looks go on until they lasted this long together */
+    EXPENSIVE_NS = 100000000, /* no second look beyond, where the first was slow enough to be cut off */
+    DREADED_NS = 500000000,   /* no first look beyond, where it is expected and hopeless */
+    GUARD_BYTES = 64,         /* behind the destination, to catch writes beyond it */
     POISON = 0xFF, /* NaN in f32, 255 in u8: a result left by another is never taken for a new one */
 };
 
@@ -294,11 +295,41 @@ static bool stopped(const sitting *z) {
     return z->job->stop && *z->job->stop;
 }
 
-static cw_status look(sitting *z) {
+/* What one run takes at the implementation's best speed so far; 0 = unknown. */
+static double expected(const sitting *z, const subject *s) {
+    double speed = z->job->speed(z->job->speed_arg, s->outcome.impl);
+    return speed > 0 ? (double)z->problem_case.sizes.macs / speed * 1e9 : 0;
+}
+
+/* A naive loop must not cost minutes: what is expected to take long comes last, and where it is expected to
+ * be beyond the square of the cut-off factor it is not run at all. */
+static cw_status look_or_skip(sitting *z, subject *s, double least) {
+    double ns = expected(z, s), cut_off = z->job->cut_off;
+    if (!(ns > cut_off * cut_off * least)) return first_look(z, s);
+    char detail[120];
+    snprintf(detail, sizeof detail,
+             "one run would take %.1f s at its best speed so far, %.0f times the best here", ns / 1e9,
+             ns / least);
+    return finish(z, s, CW_STATE_SKIPPED, detail);
+}
+
+static cw_status first_looks(sitting *z, size_t n) {
     cw_status status = CW_OK;
+    for (int dreaded = 0; dreaded < 2; dreaded++) {
+        double least = best(z);
+        for (size_t i = 0; i < n && status == CW_OK; i++) {
+            subject *s = z->order[i];
+            if ((expected(z, s) > DREADED_NS) != dreaded) continue;
+            if (stopped(z)) return CW_STOPPED;
+            status = dreaded ? look_or_skip(z, s, least) : first_look(z, s);
+        }
+    }
+    return status;
+}
+
+static cw_status look(sitting *z) {
     size_t n = shuffle(z);
-    for (size_t i = 0; i < n && status == CW_OK; i++)
-        status = stopped(z) ? CW_STOPPED : first_look(z, z->order[i]);
+    cw_status status = first_looks(z, n);
     double least = best(z);
     for (size_t i = 0; i < n && status == CW_OK; i++) {
         subject *s = z->order[i];

@@ -142,7 +142,7 @@ static const fake_impl fakes[] = {
     FAKE("fail_prepare", ACT_FAIL_PREPARE, FAILED, "prepare: no such luck"),
     FAKE("fail_run", ACT_FAIL_RUN, FAILED, "run: backend"),
     FAKE("no_memory", ACT_NO_MEMORY, NO_MEMORY, "out of memory"),
-    FAKE("slow", ACT_SLOW, CUT_OFF, "times the best after 1 runs"),
+    FAKE("slow", ACT_SLOW, CUT_OFF, "times the best after 2 runs"),
     FAKE("print", ACT_PRINT, OK, ""),
     FAKE("unsupported", ACT_UNSUPPORTED, UNSUPPORTED, "not today"),
 };
@@ -318,6 +318,27 @@ static void test_measure__duplicates_are_measured_once(void **state) {
     assert_int_equal(stored(b), 2);
 }
 
+/* 64 times the work at 30 ms a piece: two seconds. */
+static void test_measure__what_is_known_to_be_hopeless_is_not_run(void **state) {
+    bench *b = *state;
+    cw_error err;
+    b->options.only = "fake.slow,fake.right";
+    b->options.count = 2;
+    assert_ok(cw_problem_parse("mb1ic16ih12oc16oh12kh3ph1", &b->problems[1], &err), err);
+    assert_ok(measure(b, &err), err);
+    wanted slow = find(b, "fake.slow");
+    assert_int_equal(slow.found, 2);
+    assert_int_equal(slow.m.state, CW_STATE_SKIPPED);
+    assert_true(isnan(slow.m.time_ns));
+    assert_non_null(strstr(slow.detail, "times the best here"));
+    assert_int_equal(find(b, "fake.right").m.state, CW_STATE_OK);
+    /* Alone it is not hopeless. */
+    b->options.only = "fake.slow";
+    b->options.again = true;
+    assert_ok(measure(b, &err), err);
+    assert_int_equal(find(b, "fake.slow").m.state, CW_STATE_OK);
+}
+
 static void test_measure__what_is_timed_carries_all_figures(void **state) {
     bench *b = *state;
     cw_error err;
@@ -477,6 +498,7 @@ int main(void) {
         TEST(test_measure__a_second_start_measures_nothing),
         TEST(test_measure__another_library_version_is_measured_anew),
         TEST(test_measure__duplicates_are_measured_once),
+        TEST(test_measure__what_is_known_to_be_hopeless_is_not_run),
         TEST(test_measure__what_is_timed_carries_all_figures),
         TEST(test_measure__a_backend_that_dies_while_listing_spares_the_others),
         TEST(test_measure__stop_ends_it_between_problems),

@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# measure, impls and doctor as programs: what they print, how they fail, that a store survives being killed at any moment.
+set -u
+convwise=$CW_BUILD/convwise
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failed=0
+check() { # what, wanted, got
+    [ "$2" = "$3" ] || { printf 'FAILED %s: wanted "%s", got "%s"\n' "$1" "$2" "$3"; failed=1; }
+}
+refused() { # exit code, text on standard error, command...
+    local wanted=$1 text=$2
+    shift 2
+    "$@" >out 2>err </dev/null
+    check "exit code of $*" "$wanted" $?
+    grep -qF -- "$text" err || { printf 'FAILED %s: standard error lacks "%s": %s\n' "$*" "$text" "$(cat err)"; failed=1; }
+    check "standard output of $*" "" "$(cat out)"
+}
+query() { # store, python expression over `rows`, all measurements as (problem, impl, state)
+    python3 - "$@" <<'END'
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+check = db.execute("pragma integrity_check").fetchone()[0]
+rows = db.execute("select p.text, i.name, m.state from measurement m join problem p on p.id = m.problem"
+                  " join impl i on i.id = m.impl").fetchall()
+print(eval(sys.argv[2]))
+END
+}
+json() { # file, python expression over the document d
+    python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' "$@"
+}
+field() { json "$work/out.json" "$1"; }
+
+# A table of its own, both precisions; then nothing is left to do.
+printf '%s\n' '# a comment' 'mb1ic8ih9oc8oh9kh3ph1n"first"' 'mb1ic8ih9oc16oh9kh1ph0' 'mb1ic8ih9oc8oh9kh3ph1n"again"' >tiny.txt
+fast=(--only 'own.*,ref,null' --passes 2)
+"$convwise" measure --layers tiny.txt --precision f32,u8 --store a.db "${fast[@]}" --json >out.json 2>err
+check "exit code" 0 $?
+check "four problems" "4 done" "$(field '"%d %s" % (d["problems_done"], d["ended"])')"
+check "direct is measured in all" 4 "$(query a.db 'sum(r[1] == "own.direct" and r[2] in ("ok", "cut off") for r in rows)')"
+check "nothing wrong" "[]" "$(field 'd["failed"]')"
+check "a line of progress" 1 "$(grep -c '^0/' err)"
+before=$(query a.db 'len(rows)')
+"$convwise" measure --layers tiny.txt --precision f32,u8 --store a.db "${fast[@]}" --json --quiet >out.json 2>err
+check "resumed" "0 True" "$(field '"%d %s" % (d["stored"], d["store_measurements"] > 0)')"
+check "still as many" "$before" "$(query a.db 'len(rows)')"
+check "quiet" "" "$(cat err)"
+check "network is recorded" tiny "$(python3 -c 'import sqlite3; print(sqlite3.connect("a.db").execute("select name from net").fetchone()[0])')"
+
+# A grid is no network; a budget ends early with what it has; a bad library setting does not reach the times.
+OPENBLAS_CORETYPE=Nonsense "$convwise" measure --grid size=5,ic=2:4:*2,oc=3,kernel=3,stride=1,pad=1 --store g.db "${fast[@]}" -q >out 2>err
+check "grid" 2 "$(query g.db 'len({r[0] for r in rows})')"
+check "removed" 1 "$(python3 -c 'import sqlite3; print(sqlite3.connect("g.db").execute("select conditions from run").fetchone()[0])' | grep -c 'OPENBLAS_CORETYPE=Nonsense (removed)')"
+"$convwise" measure --net alexnet --store b.db --budget 0.000001 -q >out
+check "budget: exit code" 0 $?
+check "budget: said" 1 "$(grep -c 'The budget ended it after 0 problems' out)"
+
+# Bad input: named, and no store is made.
+printf 'mb1ic8ih9oc8oh9kh3ph1\nmb1ic8ih9oc8kh99\n' >bad.txt
+refused 1 "bad.txt:2" "$convwise" measure --layers bad.txt --store no.db
+refused 3 "no network or file is called alexnt" "$convwise" measure --net alexnt --store no.db
+refused 1 "missing.txt" "$convwise" measure --layers missing.txt --store no.db
+refused 2 "nothing to measure" "$convwise" measure --store no.db
+refused 2 "--precision: 'f16'" "$convwise" measure --net alexnet --precision f16 --store no.db
+refused 2 "--budget" "$convwise" measure --net alexnet --budget soon --store no.db
+refused 2 "--passes" "$convwise" measure --net alexnet --passes 9 --store no.db
+refused 2 "--grid: 'width'" "$convwise" measure --grid width=3 --store no.db
+refused 1 "grid: size" "$convwise" measure --grid size=9:3 --store no.db
+refused 1 "x" "$convwise" measure --problem xyz --store no.db
+check "no store was made" no "$([ -e no.db ] && echo yes || echo no)"
+refused 1 "nowhere" "$convwise" measure --layers tiny.txt --store nowhere/a.db
+printf 'This is a letter, not a store. It is long enough to be taken for one.' >letter.db
+refused 1 "letter.db" "$convwise" measure --layers tiny.txt --store letter.db
+check "a foreign file is left alone" "This is a letter" "$(head -c 16 letter.db)"
+
+# impls and doctor.
+"$convwise" impls ic64ih56oc64kh3ph1 --json >out.json
+check "impls" "True" "$(field 'any(i["name"] == "own.direct" and i["supported"] for i in d["implementations"])')"
+check "impls: text" 1 "$("$convwise" impls | grep -c '^own.direct ')"
+check "impls: a reason" 1 "$("$convwise" impls ic64ih56oc64kh3ph1,u8 | grep '^own.winograd_f2x3' | grep -c 'f32 only')"
+refused 1 "kernel" "$convwise" impls ic3ih5oc3kh9
+refused 2 "one problem at a time" "$convwise" impls ic3ih5oc3kh3 ic3ih5oc3kh3
+"$convwise" doctor --json >out.json
+check "doctor" "True True" "$(field '"%s %s" % (d["machine"]["cores"] > 0, d["networks"]["tables"] >= 12)')"
+check "doctor: text" 1 "$("$convwise" doctor | grep -c '^own ')"
+
+# Ctrl-C: what is stored stays, no child is left.
+"$convwise" measure --net resnet18 --store c.db -q >out 2>err &
+pid=$!
+sleep 1
+kill -INT $pid
+wait $pid
+check "interrupted: exit code" 1 $?
+grep -q 'interrupted' err || { echo "FAILED interrupted: standard error says $(cat err)"; failed=1; }
+check "interrupted: store" ok "$(query c.db check)"
+
+# kill -9, ten times at random moments.
+RANDOM=7
+many=(--grid 'size=8:20:4,ic=8,16,oc=8,kernel=3,stride=1,pad=1' --store k.db "${fast[@]}")
+last=0
+for round in 1 2 3 4 5 6 7 8 9 10; do
+    "$convwise" measure "${many[@]}" --again -q >out 2>err &
+    pid=$!
+    sleep "$(printf '0.%03d' $((RANDOM % 800 + 20)))"
+    child=$(cat /proc/$pid/task/$pid/children 2>/dev/null)
+    kill -9 $pid
+    wait $pid 2>/dev/null
+    for one in $child; do
+        for _ in 1 2 3 4 5 6 7 8 9 10; do [ -e "/proc/$one/fd" ] && sleep 0.05; done
+        grep -q '^State:[[:space:]]*[RSD]' "/proc/$one/status" 2>/dev/null && { echo "FAILED round $round: child $one outlived its parent"; failed=1; }
+    done
+    [ -e k.db ] || continue
+    check "round $round: integrity" ok "$(query k.db check)"
+    rows=$(query k.db 'len(rows)')
+    [ "$rows" -ge "$last" ] || { echo "FAILED round $round: $last rows became $rows"; failed=1; }
+    last=$rows
+done
+[ "$last" -gt 0 ] || { echo "FAILED ten rounds stored nothing"; failed=1; }
+"$convwise" measure "${many[@]}" -q >out 2>err
+check "after ten kills: exit code" 0 $?
+check "after ten kills: complete" 8 "$(query k.db 'len({r[0] for r in rows if r[1] == "own.direct"})')"
+check "after ten kills: integrity" ok "$(query k.db check)"
+
+[ $failed -eq 0 ] && echo "measure holds"
+exit $failed
