@@ -165,7 +165,7 @@ static void print_details(const cw_report *report) {
 
 static void print_confusion(const cw_report *report, const cw_contender *contender) {
     size_t n = report->class_count;
-    printf("\n%s: fastest, chosen, layers\n", contender->name);
+    printf("\n%s, where which implementation was fastest:\n", contender->name);
     cli_table *list = cli_table_new((const char *const[]){"fastest", "chosen", ">layers", NULL});
     for (size_t truth = 0; truth < n; truth++)
         for (size_t chosen = 0; chosen < n; chosen++) {
@@ -180,7 +180,7 @@ static void print_confusion(const cw_report *report, const cw_contender *contend
     cli_table_print(list);
 }
 
-static void print_report(const cw_report *report, bool confusion) {
+static void print_report(const cw_report *report) {
     printf("Split: %s%s%s\nLearners: time lost against the fastest choice of each layer, and share of layers "
            "chosen "
            "right.\nBaselines: their time over the fastest choice's. All over sums of layers; less is "
@@ -196,8 +196,6 @@ static void print_report(const cw_report *report, bool confusion) {
     putchar('\n');
     print_details(report);
     print_fallbacks(report);
-    for (size_t k = 0; confusion && k < report->contender_count; k++)
-        if (report->contenders[k].confusion) print_confusion(report, &report->contenders[k]);
 }
 
 /* ---- Spread over seeds: of splits that draw ---- */
@@ -241,8 +239,11 @@ static json_t *spread_json(const spread *seeds) {
 
 static int show(const options *o, const spread *seeds, cw_error *err) {
     if (!o->json) {
-        print_report(seeds->reports[0], o->confusion);
+        const cw_report *report = seeds->reports[0];
+        print_report(report);
         print_spread(seeds);
+        for (size_t k = 0; o->confusion && k < report->contender_count; k++)
+            if (report->contenders[k].confusion) print_confusion(report, &report->contenders[k]);
         return CLI_DONE;
     }
     char *text;

@@ -109,46 +109,59 @@ static json_t *number(double x) {
     return isfinite(x) ? json_real(x) : json_null();
 }
 
-static int put_score(json_t *object, const cw_score *s) {
+/* full: all figures; else those that a model keeps. */
+static int put_score(json_t *object, const cw_score *s, bool full) {
     const struct {
         const char *key;
         double value;
+        bool kept;
     } figures[] = {
-        {"accuracy", s->accuracy},
-        {"accuracy_ties", s->accuracy_ties},
-        {"chosen_us", s->chosen_us},
-        {"oracle_us", s->oracle_us},
-        {"best_static_us", s->best_static_us},
-        {"library_us", s->library_us},
-        {"regret", s->regret},
-        {"geomean", s->geomean},
-        {"headroom", s->headroom},
-        {"within_5pct", s->within_5pct},
-        {"over_1_5x", s->over_1_5x},
+        {"accuracy", s->accuracy, true},
+        {"accuracy_ties", s->accuracy_ties, false},
+        {"chosen_us", s->chosen_us, true},
+        {"oracle_us", s->oracle_us, true},
+        {"best_static_us", s->best_static_us, true},
+        {"library_us", s->library_us, true},
+        {"regret", s->regret, true},
+        {"geomean", s->geomean, true},
+        {"headroom", s->headroom, false},
+        {"within_5pct", s->within_5pct, false},
+        {"over_1_5x", s->over_1_5x, false},
     };
-    int bad = json_object_set_new(object, "layers", json_integer(s->layers));
+    const struct {
+        const char *key;
+        int64_t value;
+        bool kept;
+    } counts[] = {
+        {"layers", s->layers, true},
+        {"infeasible", s->infeasible, true},
+        {"unmasked_infeasible", s->unmasked_infeasible, false},
+        {"fallbacks", s->fallbacks, false},
+    };
+    int bad = 0;
+    for (size_t i = 0; i < CW_COUNT(counts); i++)
+        if (full || counts[i].kept)
+            bad |= json_object_set_new(object, counts[i].key, json_integer(counts[i].value));
     for (size_t i = 0; i < CW_COUNT(figures); i++)
-        bad |= json_object_set_new(object, figures[i].key, number(figures[i].value));
-    bad |= json_object_set_new(object, "infeasible", json_integer(s->infeasible));
-    bad |= json_object_set_new(object, "unmasked_infeasible", json_integer(s->unmasked_infeasible));
-    bad |= json_object_set_new(object, "fallbacks", json_integer(s->fallbacks));
+        if (full || figures[i].kept)
+            bad |= json_object_set_new(object, figures[i].key, number(figures[i].value));
     return bad;
 }
 
-static json_t *score_json(const cw_score *score) {
+static json_t *score_json(const cw_score *score, bool full) {
     json_t *object = json_object();
-    if (object && put_score(object, score) == 0) return object;
+    if (object && put_score(object, score, full) == 0) return object;
     json_decref(object);
     return NULL;
 }
 
 /* "f32": figures, "u8": figures, where there are layers. */
-static int put_precisions(json_t *object, const cw_contender *contender) {
+static int put_precisions(json_t *object, const cw_contender *contender, bool full) {
     int bad = 0;
     for (int prec = 0; prec < (int)CW_COUNT(contender->by_prec); prec++)
         if (contender->by_prec[prec].layers > 0)
             bad |= json_object_set_new(object, cw_prec_name((cw_prec)prec),
-                                       score_json(&contender->by_prec[prec]));
+                                       score_json(&contender->by_prec[prec], full));
     return bad;
 }
 
@@ -157,7 +170,7 @@ static int put_groups(json_t *array, const cw_report *report, const cw_contender
     for (size_t g = 0; g < report->group_count; g++) {
         json_t *group = json_pack("{ssss}", "name", report->groups[g].name, "precision",
                                   cw_prec_name(report->groups[g].prec));
-        bad |= !group || put_score(group, &contender->groups[g]);
+        bad |= !group || put_score(group, &contender->groups[g], true);
         bad |= json_array_append_new(array, group);
     }
     return bad;
@@ -181,11 +194,11 @@ static json_t *confusion_json(const cw_contender *contender, size_t classes) {
 static json_t *contender_json(const cw_report *report, const cw_contender *contender) {
     json_t *groups = json_array(), *precisions = json_object();
     json_t *object = json_object();
-    int bad = !object || put_groups(groups, report, contender) || put_precisions(precisions, contender);
+    int bad = !object || put_groups(groups, report, contender) || put_precisions(precisions, contender, true);
     bad |= json_object_set_new(object, contender->baseline ? "baseline" : "learner",
                                json_string(contender->name));
     bad |= json_object_set_new(object, "groups", groups);
-    bad |= json_object_set_new(object, "pooled", score_json(&contender->pooled));
+    bad |= json_object_set_new(object, "pooled", score_json(&contender->pooled, true));
     bad |= json_object_set_new(object, "precisions", precisions);
     if (contender->confusion)
         bad |= json_object_set_new(object, "confusion", confusion_json(contender, report->class_count));
@@ -234,8 +247,8 @@ cw_status cw_model_set_validation(cw_model *model, const cw_report *report, cw_e
     int bad = !figures;
     bad |= json_object_set_new(figures, "split", json_string(report->split));
     bad |= json_object_set_new(figures, "note", report->note ? json_string(report->note) : json_null());
-    bad |= json_object_set_new(figures, "pooled", score_json(&report->contenders[k].pooled));
-    bad |= put_precisions(figures, &report->contenders[k]);
+    bad |= json_object_set_new(figures, "pooled", score_json(&report->contenders[k].pooled, false));
+    bad |= put_precisions(figures, &report->contenders[k], false);
     if (bad) {
         json_decref(figures);
         return cw_fail_memory(err);
