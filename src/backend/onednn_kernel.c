@@ -241,6 +241,31 @@ static dnnl_status_t weights_md(const cw_problem *p, dnnl_data_type_t type, bool
                     : dnnl_memory_desc_init_by_tag(out, 4, plain, type, ours ? dnnl_ohwi : dnnl_oihw);
 }
 
+/* With a source zero point oneDNN keeps, behind the weights, minus their sum for each output channel. The
+ * reorder that packs writes it, but that of 2.6.3 writes wrong sums for some shapes (seen where (ic/g)*kh*kw
+ * is a multiple of 32 and oc/g is not one of 16, and for depthwise where kh*kw is a multiple of 8), and all
+ * outputs with them. So it is written here: at the next multiple of 4 bytes, over the dimensions that the
+ * descriptor's mask says; the mask of depthwise leaves out the dimension of oc/g = 1. */
+static void write_sums(const cw_problem *p, const dnnl_memory_desc_t *md, const int8_t *weights,
+                       void *packed) {
+    bool grouped = p->g > 1;
+    int mask = md->extra.asymm_compensation_mask;
+    int64_t ocg = p->oc / p->g, depth = (int64_t)p->ic / p->g * p->kh * p->kw;
+    if (md->extra.flags != dnnl_memory_extra_flag_compensation_conv_asymmetric_src) return;
+    if (mask != (grouped ? 3 : 1) && !(mask == 1 && ocg == 1)) return;
+    int64_t padded_g = grouped ? md->padded_dims[0] : 1;
+    int64_t padded_ocg = !grouped ? md->padded_dims[0] : mask == 3 ? md->padded_dims[1] : 1;
+    dnnl_memory_desc_t bare = *md;
+    bare.extra.flags = dnnl_memory_extra_flag_none;
+    size_t start = (dnnl_memory_desc_get_size(&bare) + 3) & ~(size_t)3;
+    size_t bytes = (size_t)(padded_g * padded_ocg) * sizeof(int32_t);
+    if (start + bytes > dnnl_memory_desc_get_size(md)) return;
+    int32_t *sums = (int32_t *)(void *)((char *)packed + start);
+    memset(sums, 0, bytes);
+    for (int64_t c = 0; c < p->oc; c++)
+        for (int64_t k = 0; k < depth; k++) sums[c / ocg * padded_ocg + c % ocg] -= weights[c * depth + k];
+}
+
 /* Weights come as (g, oc/g, kh, kw, ic/g). oneDNN has no reorder from there to some of its formats, but from
  * its own plain order, and to that of int8 Winograd only from floats (which hold an s8 exactly). */
 static dnnl_status_t pack_weights(onednn_kernel *k, const cw_problem *p, const dnnl_memory_desc_t *md,
@@ -263,7 +288,9 @@ static dnnl_status_t pack_weights(onednn_kernel *k, const cw_problem *p, const d
         if (status == dnnl_success) status = reorder_once(s, &plain, between, md, k->weights_data);
         cw_free(between);
     }
-    return status == dnnl_success ? dnnl_memory_create(&k->weights, md, s->engine, k->weights_data) : status;
+    if (status != dnnl_success) return status;
+    if (p->prec == CW_U8) write_sums(p, md, weights, k->weights_data);
+    return dnnl_memory_create(&k->weights, md, s->engine, k->weights_data);
 }
 
 static dnnl_status_t pack_bias(onednn_kernel *k, const cw_problem *p, const dnnl_memory_desc_t *md,
