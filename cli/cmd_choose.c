@@ -100,6 +100,34 @@ static cw_status make(const options *o, const cw_model *model, ranking *r, cw_er
     return status;
 }
 
+/* The last resort is not one of the model's own. */
+static bool is_last_resort(const ranking *r, const cw_model *model) {
+    for (size_t i = 0; i < cw_model_classes(model); i++)
+        if (strcmp(r->choices[0].impl, cw_model_class(model, i)) == 0) return false;
+    return true;
+}
+
+/* How far to trust the ranking: what training found on layers that the model had not seen. */
+static void print_confidence(const cw_model *model, const char *problem) {
+    char *text;
+    if (cw_model_json(model, &text, NULL) != CW_OK) return;
+    json_t *json = json_loads(text, 0, NULL);
+    const json_t *validation = json_object_get(json, "validation");
+    const json_t *score = json_object_get(validation, strstr(problem, ",u8") ? "u8" : "f32");
+    if (json_is_object(score))
+        printf("On layers it had not seen (split %s, %s) this model took %.1f %% more time than the fastest "
+               "choice "
+               "and was right for %.0f %% of %.0f.\n",
+               json_string_value(json_object_get(validation, "split")), strstr(problem, ",u8") ? "u8" : "f32",
+               100 * json_number_value(json_object_get(score, "regret")),
+               100 * json_number_value(json_object_get(score, "accuracy")),
+               json_number_value(json_object_get(score, "layers")));
+    else
+        printf("This model was not validated: how well it chooses for new layers is not known.\n");
+    json_decref(json);
+    cw_free(text);
+}
+
 static int print_json(const ranking *r, const cw_model *model, bool checked) {
     json_t *list = json_array();
     for (size_t i = 0; i < r->shown; i++) {
@@ -163,6 +191,12 @@ int cmd_choose(int argc, char **argv) {
     } else {
         printf("%s\n", r.problem);
         print_table(&r, !o.no_check);
+        if (is_last_resort(&r, model))
+            printf(
+                "None of the model's implementations can run this here: the one that supports every problem "
+                "takes its place.\n");
+        else
+            print_confidence(model, r.problem);
         if (r.why) printf("\nwhy:\n%s", r.why);
     }
     for (size_t i = 0; r.choices && i < r.count; i++) free((char *)(uintptr_t)r.choices[i].why_not);

@@ -331,9 +331,8 @@ CW_API cw_status cw_model_set_validation(cw_model *model, const cw_report *repor
 
 typedef struct cw_emit_options {
     const char *prefix; /* C identifier that begins every name, at most 63 characters, NULL = "convwise" */
-    const cw_report *report; /* validation figures for the header comment, NULL = those stored in the model */
-    bool header;             /* only the declarations, for callers */
-    bool self_test; /* adds problems with their answers and a main(), under #ifdef PREFIX_SELF_TEST */
+    bool header;        /* only the declarations, for callers */
+    bool self_test;     /* adds problems with their answers and a main(), under #ifdef PREFIX_SELF_TEST */
 } cw_emit_options;
 /* A stand-alone C99 file (docs/formats.md), or its header; options NULL = defaults; free with cw_free. */
 CW_API cw_status cw_emit_c(const cw_model *model, const cw_emit_options *options, char **out, cw_error *err);

@@ -81,50 +81,40 @@ static bool needs(const emitter *e, const char *variable) {
 
 static void put_field(emitter *e, const char *label, const char *text) {
     if (!*text) return;
-    cw_buf_printf(&e->out, " *   %-12s ", label);
+    cw_buf_put(&e->out, " *   ");
+    put_comment(&e->out, label);
+    cw_buf_printf(&e->out, "%*s ", strlen(label) < 12 ? 12 - (int)strlen(label) : 0, "");
     put_comment(&e->out, text);
     cw_buf_put(&e->out, "\n");
 }
 
-static void put_scores(emitter *e, const cw_report *report) {
-    cw_buf_put(&e->out, " * Validation, split ");
-    put_comment(&e->out, report->split);
-    cw_buf_put(&e->out, ", all groups together (regret and geomean: time over the best, minus 1):\n");
-    for (size_t i = 0; i < report->contender_count; i++) {
-        const cw_contender *c = &report->contenders[i];
-        cw_buf_put(&e->out, " *   ");
-        put_comment(&e->out, c->name);
-        cw_buf_printf(&e->out, ": regret %.1f %%, geomean %.1f %%, fastest chosen %.0f %%, layers %lld\n",
-                      100 * c->pooled.regret, 100 * (c->pooled.geomean - 1), 100 * c->pooled.accuracy,
-                      (long long)c->pooled.layers);
+static double figure(const json_t *score, const char *key) {
+    return json_number_value(json_object_get(score, key));
+}
+
+/* The figures that cw_model_set_validation keeps: split, note, and a score for each precision and for all. */
+static void put_validation(emitter *e, const json_t *validation) {
+    static const char *const texts[] = {"split", "note"};
+    const char *key;
+    json_t *value;
+    cw_buf_put(&e->out, " * Validation, on layers that it had not seen:\n");
+    for (size_t i = 0; i < CW_COUNT(texts); i++) {
+        const char *text = json_string_value(json_object_get(validation, texts[i]));
+        put_field(e, texts[i], text ? text : "");
+    }
+    json_object_foreach((json_t *)(uintptr_t)validation, key, value) {
+        char text[160];
+        if (!json_is_number(json_object_get(value, "regret"))) continue;
+        snprintf(text, sizeof text,
+                 "%.1f %% more time than the fastest choice (geomean %.3f); fastest chosen for %.0f %% of "
+                 "%.0f layers",
+                 100 * figure(value, "regret"), figure(value, "geomean"), 100 * figure(value, "accuracy"),
+                 figure(value, "layers"));
+        put_field(e, key, text);
     }
 }
 
-/* Figures as the model's JSON has them: "name value", objects by dotted names, lists by index. */
-static void put_figures(emitter *e, const char *name, const json_t *json, int depth) {
-    if (json_is_object(json) && depth < 4) {
-        const char *key;
-        json_t *value;
-        json_object_foreach((json_t *)(uintptr_t)json, key, value) {
-            char full[128];
-            snprintf(full, sizeof full, "%.60s%s%.60s", name, *name ? "." : "", key);
-            put_figures(e, full, value, depth + 1);
-        }
-        return;
-    }
-    char text[32];
-    if (json_is_real(json)) {
-        snprintf(text, sizeof text, "%.4g", json_real_value(json));
-        put_field(e, name, text);
-    } else if (json_is_integer(json)) {
-        snprintf(text, sizeof text, "%lld", (long long)json_integer_value(json));
-        put_field(e, name, text);
-    } else if (json_is_string(json)) {
-        put_field(e, name, json_string_value(json));
-    }
-}
-
-static void put_provenance(emitter *e, const cw_report *report) {
+static void put_provenance(emitter *e) {
     const cw_model *m = e->model;
     char number[32];
     put(e, "/* @: which convolution implementation to take. Written by convwise; do not edit.\n *\n");
@@ -140,11 +130,8 @@ static void put_provenance(emitter *e, const cw_report *report) {
     snprintf(number, sizeof number, "%zu", m->learner->size(m->state));
     put_field(e, "size", number);
     cw_buf_put(&e->out, " *\n");
-    if (report) {
-        put_scores(e, report);
-    } else if (m->validation) {
-        cw_buf_put(&e->out, " * Validation:\n");
-        put_figures(e, "", m->validation, 0);
+    if (m->validation) {
+        put_validation(e, m->validation);
     } else {
         cw_buf_put(&e->out, " * Not validated: nothing is known of how well it chooses for new layers.\n");
     }
@@ -207,55 +194,51 @@ static const char guards[] =
     "#pragma GCC optimize(\"-ffp-contract=off\")\n"
     "#endif\n\n";
 
-/* The limits of cw_problem_check, in its order. Counts are products of doubles: exact below 2^53, and a
- * larger product cannot round to below 2^31. */
+/* The limits of cw_problem_check, in its order. Sizes are at most 2^20, so one comparison does for all.
+ * Counts are products of doubles: exact below 2^53, and a larger product cannot round to below 2^31. */
+static const char check_text[] =
+    "    const uint32_t size = 1048576;\n"
+    "    if ((((uint32_t)p->mb - 1) | ((uint32_t)p->g - 1) | ((uint32_t)p->ic - 1) | ((uint32_t)p->ih - 1) "
+    "|\n"
+    "         ((uint32_t)p->iw - 1) | ((uint32_t)p->oc - 1) | ((uint32_t)p->kh - 1) | ((uint32_t)p->kw - 1) "
+    "|\n"
+    "         ((uint32_t)p->sh - 1) | ((uint32_t)p->sw - 1)) >= size)\n"
+    "        return 0;\n"
+    "    if ((uint32_t)p->dh > size || (uint32_t)p->dw > size || (uint32_t)p->pt > size || (uint32_t)p->pl > "
+    "size ||\n"
+    "        (uint32_t)p->pb > size || (uint32_t)p->pr > size)\n"
+    "        return 0;\n"
+    "    /* kernel with dilation; what is left of the padded source */\n"
+    "    const int64_t eh = (int64_t)(p->kh - 1) * (p->dh + 1) + 1, rh = (int64_t)p->ih + p->pt + p->pb - "
+    "eh;\n"
+    "    const int64_t ew = (int64_t)(p->kw - 1) * (p->dw + 1) + 1, rw = (int64_t)p->iw + p->pl + p->pr - "
+    "ew;\n"
+    "    if (rh < 0 || p->pt >= eh || p->pb >= eh || rw < 0 || p->pl >= ew || p->pr >= ew) return 0;\n"
+    "    const int64_t oh = (int64_t)((uint32_t)rh / (uint32_t)p->sh) + 1;\n"
+    "    const int64_t ow = (int64_t)((uint32_t)rw / (uint32_t)p->sw) + 1;\n"
+    "    const int64_t icg = p->ic / p->g, ocg = p->oc / p->g;\n"
+    "    if (icg * p->g != p->ic || ocg * p->g != p->oc) return 0;\n"
+    "    /* source, weights, destination, im2col matrix */\n"
+    "    const double elements = 2147483648.0;\n"
+    "    const double m = (double)p->mb * (double)oh * (double)ow, k = (double)icg * p->kh * p->kw;\n"
+    "    if ((double)p->mb * p->ic * p->ih * p->iw >= elements || k * p->oc >= elements || m * p->oc >= "
+    "elements ||\n"
+    "        m * k * p->g >= elements)\n"
+    "        return 0;\n";
+_Static_assert(CW_DIM_MAX == 1048576, "check_text says so");
+
 static void put_check(emitter *e) {
 #define X(symbol, name) +1
     const int precs = 0 CW_PRECS(X), layouts = 0 CW_LAYOUTS(X);
 #undef X
     put(e, "/* Features of a valid problem; 0 = not valid. */\n"
-           "static int @_features(const @_problem *p, double *x) {\n"
-           "    const uint32_t sizes = ");
-    const char *separator = "";
-#define X(field)                                                                                             \
-    cw_buf_printf(&e->out, "%s((uint32_t)p->%s - 1u)", separator, #field);                                   \
-    separator = " | ";
-    X(mb)
-    X(g)
-    X(ic)
-    X(ih) X(iw) X(oc) X(kh) X(kw) X(sh) X(sw)
-#undef X
-        cw_buf_printf(&e->out, ";\n    if (sizes >= %du) return 0;\n    if (", CW_DIM_MAX);
-    separator = "";
-#define X(field)                                                                                             \
-    cw_buf_printf(&e->out, "%s(uint32_t)p->%s > %du", separator, #field, CW_DIM_MAX);                        \
-    separator = " || ";
-    X(dh)
-    X(dw)
-    X(pt)
-    X(pl) X(pb) X(pr)
-#undef X
-        cw_buf_printf(&e->out,
-                      ") return 0;\n    if ((uint32_t)p->prec > %du || (uint32_t)p->zp > (p->prec == %d ? 0u "
-                      ": 1u)) return 0;\n",
-                      precs - 1, (int)CW_F32);
-    cw_buf_printf(&e->out,
-                  "    if ((uint32_t)p->layout > %du || (uint32_t)p->threads - 1u >= %du) return 0;\n",
-                  layouts - 1, CW_THREADS_MAX);
-    put(e,
-        "    const int64_t eh = (int64_t)(p->kh - 1) * (p->dh + 1) + 1, ew = (int64_t)(p->kw - 1) * (p->dw + "
-        "1) + 1;\n"
-        "    const int64_t rh = (int64_t)p->ih + p->pt + p->pb - eh, rw = (int64_t)p->iw + p->pl + p->pr - "
-        "ew;\n"
-        "    if (rh < 0 || p->pt >= eh || p->pb >= eh || rw < 0 || p->pl >= ew || p->pr >= ew) return 0;\n"
-        "    const int64_t oh = (int64_t)((uint32_t)rh / (uint32_t)p->sh) + 1, ow = (int64_t)((uint32_t)rw "
-        "/ (uint32_t)p->sw) + 1;\n"
-        "    const int64_t icg = p->ic / p->g, ocg = p->oc / p->g;\n"
-        "    if (icg * p->g != p->ic || ocg * p->g != p->oc) return 0;\n"
-        "    const double most = 2147483648.0, m_ = (double)p->mb * (double)oh * (double)ow;\n"
-        "    const double k_ = (double)icg * p->kh * p->kw;\n"
-        "    if ((double)p->mb * p->ic * p->ih * p->iw >= most || k_ * p->oc >= most || m_ * p->oc >= most "
-        "|| m_ * k_ * p->g >= most) return 0;\n");
+           "static int @_features(const @_problem *p, double *x) {\n");
+    cw_buf_put(&e->out, check_text);
+    cw_buf_printf(
+        &e->out,
+        "    if (p->prec < 0 || p->prec > %d || p->zp < 0 || p->zp > (p->prec == %d ? 0 : 1)) return 0;\n"
+        "    if (p->layout < 0 || p->layout > %d || p->threads < 1 || p->threads > %d) return 0;\n",
+        precs - 1, (int)CW_F32, layouts - 1, CW_THREADS_MAX);
 }
 
 /* Locals that the expressions name: fields as they are in the canonical problem. */
@@ -391,7 +374,7 @@ cw_status cw_emit_c(const cw_model *model, const cw_emit_options *options, char 
             e.prefix);
     cw_status status = resolve(&e, err);
     if (status != CW_OK) goto done;
-    put_provenance(&e, o.report);
+    put_provenance(&e);
     if (o.header) {
         cw_buf_put(&e.out, "#include <stdint.h>\n\n");
         put_declarations(&e);

@@ -133,7 +133,8 @@ static cw_model *make_model(const spec *s, const rows *all) {
     model->data_hash = cw_strdup("0"), model->tool_version = cw_strdup(cw_version()),
     model->settings = cw_strdup("");
     model->rows = all->count;
-    model->validation = json_pack("{s:{s:f, s:s}, s:i}", "pooled", "regret", 0.01, "text", "*/", "layers", 3);
+    model->validation =
+        json_pack("{s:{s:f, s:i}, s:s}", "*/", "regret", 0.01, "layers", 3, "split", "*/ \\n");
     model->learner = cw_learner_find(s->learner);
     assert_non_null(model->learner);
     cw_matrix m = {.rows = all->count, .columns = model->column_count, .classes = CLASSES};
