@@ -18,7 +18,7 @@
  * 120 with zp (not the source's, so that mixing them up shows), else 0 with a bias that keeps most outputs
  * above 0.
  *
- * Clamp: about -1.5 and 2 deviations of the output (u8: 16 and 240), so that it clips some outputs on each
+ * Clamp: about -1.5 and 2 deviations of the output (u8: 40 and 208), so that it clips some outputs on each
  * side but hides few errors; a ReLU would hide half of them. */
 typedef enum cw_fill { CW_FILL_INTEGER, CW_FILL_NORMAL } cw_fill;
 
@@ -29,7 +29,7 @@ typedef struct cw_case {
     float *scale;        /* u8: oc, else NULL */
     cw_conv_args args;   /* points into this case */
     void *expected;      /* by the reference */
-    double expected_max; /* largest |expected|, at least 1e-30 */
+    double expected_max; /* largest |expected|, at least 1: what outputs deviate by */
     cw_fill fill;
 } cw_case;
 
