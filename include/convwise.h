@@ -152,7 +152,8 @@ typedef enum cw_family {
 
 typedef struct cw_context cw_context; /* the open backends */
 CW_API cw_status cw_context_open(cw_context **out, cw_error *err);
-CW_API void cw_context_close(cw_context *ctx); /* NULL is fine */
+/* NULL is fine. Convolutions made from it are freed first. */
+CW_API void cw_context_close(cw_context *ctx);
 
 /* What one implementation is, and whether it can run a problem. Strings live as long as the context. */
 typedef struct cw_impl_info {

@@ -126,8 +126,8 @@ static void sweep(const onednn_kernel *k, void *dst) {
     }
 }
 
-/* Setting a handle only stores it: since version 2 of oneDNN the padding of blocked layouts is zeroed by the
- * primitive or reorder that writes them, not here. */
+/* Setting a handle only stores it (2.6.3): the padding of blocked layouts is zeroed by the primitive or
+ * reorder that writes them. */
 static cw_status run(cw_kernel *kernel, const void *src, void *dst, void *workspace) {
     onednn_kernel *k = (onednn_kernel *)kernel;
     union {
