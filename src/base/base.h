@@ -42,6 +42,9 @@ void cw_buf_printf(cw_buf *buf, const char *format, ...) __attribute__((format(p
 /* Shortest text that reads back as the same double, locale-free, valid as a C and JSON number ("1e300",
  * "0.1", "-5.0"). */
 void cw_buf_double(cw_buf *buf, double x);
+/* For people: x rounded to so many decimals (0 to 9), locale-free: 2.0 / 3 with 3 gives "0.667", 2 gives
+ * "2.0". */
+void cw_buf_rounded(cw_buf *buf, double x, int decimals);
 /* The text, now the caller's (cw_free); NULL when out of memory. The buffer is empty afterwards. */
 char *cw_buf_take(cw_buf *buf);
 void cw_buf_release(cw_buf *buf);

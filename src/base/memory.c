@@ -1,5 +1,6 @@
 /* memory.c: the one allocator, and the growing text buffer. */
 #include "base.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -81,6 +82,13 @@ void cw_buf_double(cw_buf *buf, double x) {
     char text[32];
     cw_format_double(text, x);
     cw_buf_put(buf, text);
+}
+
+void cw_buf_rounded(cw_buf *buf, double x, int decimals) {
+    double scale = 1;
+    for (int i = 0; i < decimals; i++) scale *= 10;
+    /* Beyond 2^52 a double has no decimals left. + 0 makes -0.0 plain. */
+    cw_buf_double(buf, fabs(x) * scale < 0x1p52 ? round(x * scale) / scale + 0 : x);
 }
 
 char *cw_buf_take(cw_buf *buf) {

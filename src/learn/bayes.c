@@ -171,6 +171,12 @@ static size_t next_column(const bayes *s, size_t a, size_t b, const double *x, s
     return found;
 }
 
+static void put_share(const char *class, double share, cw_buf *out) {
+    cw_buf_printf(out, "%s: probability ", class);
+    cw_buf_rounded(out, share, 6);
+    cw_buf_put(out, "\n");
+}
+
 static void explain(const void *state, const double *x, const char *const *columns,
                     const char *const *classes, cw_buf *out) {
     enum { SHOWN = 5 };
@@ -182,11 +188,14 @@ static void explain(const void *state, const double *x, const char *const *colum
         if (cost[c] < cost[first]) first = c;
     for (size_t c = 0; c < s->classes; c++)
         if (c != first && s->count[c] > 0 && (second == SIZE_MAX || cost[c] < cost[second])) second = c;
-    cw_buf_printf(out, "%s: probability %.6f\n", classes[first], share[first]);
+    put_share(classes[first], share[first], out);
     if (second == SIZE_MAX || s->count[first] == 0) return;
-    cw_buf_printf(out, "%s: probability %.6f\n", classes[second], share[second]);
-    cw_buf_printf(out, "log odds %+.3f, of that %+.3f from how often each was fastest, and most from:\n",
-                  cost[second] - cost[first], log((double)s->count[first] / (double)s->count[second]));
+    put_share(classes[second], share[second], out);
+    cw_buf_put(out, "log odds ");
+    cw_buf_rounded(out, cost[second] - cost[first], 3);
+    cw_buf_put(out, ", of that ");
+    cw_buf_rounded(out, log((double)s->count[first] / (double)s->count[second]), 3);
+    cw_buf_put(out, " from how often each was fastest, and most from:\n");
     size_t last = SIZE_MAX;
     double size = INFINITY;
     for (int i = 0; i < SHOWN; i++) {
@@ -194,10 +203,14 @@ static void explain(const void *state, const double *x, const char *const *colum
         if (last == SIZE_MAX) break;
         double e = evidence(s, first, second, last, x[last]);
         size = fabs(e);
-        cw_buf_printf(out, "%+.3f  %s = ", e, columns[last]);
+        cw_buf_rounded(out, e, 3);
+        cw_buf_printf(out, "  %s = ", columns[last]);
         cw_buf_double(out, x[last]);
-        cw_buf_printf(out, " (mean %.6g against %.6g)\n", s->mean[first * s->columns + last],
-                      s->mean[second * s->columns + last]);
+        cw_buf_put(out, " (mean ");
+        cw_buf_rounded(out, s->mean[first * s->columns + last], 3);
+        cw_buf_put(out, " against ");
+        cw_buf_rounded(out, s->mean[second * s->columns + last], 3);
+        cw_buf_put(out, ")\n");
     }
 }
 

@@ -229,7 +229,7 @@ cw_status cw_model_from_text(const char *text, size_t length, const char *where,
                        CW_MODEL_BYTES);
     json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &why);
     if (!json && why.text[0] == '\0') return cw_fail_memory(err); /* jansson has no word for it */
-    for (char *c = why.text; !json && *c; c++) /* it quotes the file */
+    for (char *c = why.text; !json && *c; c++)                    /* it quotes the file */
         if ((unsigned char)*c < 0x20) *c = ' ';
     if (!json)
         return cw_fail(err, CW_FORMAT, "%s:%d:%d: not a model: %s", where, why.line, why.column, why.text);

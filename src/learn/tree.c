@@ -88,9 +88,11 @@ static void explain_leaf(const cw_tree *tree, size_t leaf, const char *const *cl
             if (count[c] < below && count[c] > most) most = count[c];
         if (most == 0) break;
         for (size_t c = 0, listed = 0; c < tree->classes; c++)
-            if (count[c] == most)
-                cw_buf_printf(out, "%s %.1f %% %s", first && listed++ == 0 ? "" : ",",
-                              100 * (double)most / (double)total, classes[c]);
+            if (count[c] == most) {
+                cw_buf_put(out, first && listed++ == 0 ? " " : ", ");
+                cw_buf_rounded(out, 100 * (double)most / (double)total, 1);
+                cw_buf_printf(out, " %% %s", classes[c]);
+            }
         below = most;
     }
     cw_buf_put(out, "\n");

@@ -54,6 +54,22 @@ static void test_base__doubles_look_like_doubles(void **state) {
     assert_string_equal(text, "1e+100");
 }
 
+static void test_base__rounded_numbers_are_short(void **unused) {
+    (void)unused;
+    static const struct {
+        double x;
+        int decimals;
+        const char *text;
+    } cases[] = {{2.0 / 3, 3, "0.667"}, {2, 3, "2.0"},        {-1e-9, 3, "0.0"}, {99.96, 1, "100.0"},
+                 {-2.46, 1, "-2.5"},    {1e300, 9, "1e+300"}, {NAN, 2, "nan"},   {12345.678, 0, "12346.0"}};
+    for (size_t i = 0; i < CW_COUNT(cases); i++) {
+        cw_buf buf = {0};
+        cw_buf_rounded(&buf, cases[i].x, cases[i].decimals);
+        assert_string_equal(buf.text, cases[i].text);
+        cw_buf_release(&buf);
+    }
+}
+
 static void test_base__parse_refuses_what_is_not_a_number(void **state) {
     (void)state;
     const char *const bad[] = {"", " 1", "1 ", "1,5", "abc", "1.5x", "--1", "1e", "0x", "1.2.3"};
@@ -164,6 +180,7 @@ int main(void) {
         cmocka_unit_test(test_base__doubles_survive_text),
         cmocka_unit_test(test_base__doubles_ignore_the_locale),
         cmocka_unit_test(test_base__doubles_look_like_doubles),
+        cmocka_unit_test(test_base__rounded_numbers_are_short),
         cmocka_unit_test(test_base__parse_refuses_what_is_not_a_number),
         cmocka_unit_test(test_base__rng_is_xoshiro),
         cmocka_unit_test(test_base__rng_is_fair),

@@ -110,7 +110,7 @@ static void test_bayes__explains_the_columns_that_decide(void **unused) {
     cw_buf out = {0};
     bayes()->explain(state, x, columns, classes, &out);
     char *text = cw_buf_take(&out);
-    const char *a = strstr(text, "a = 1.0"), *b = strstr(text, "b = 10.0 (mean 11 against 51)");
+    const char *a = strstr(text, "a = 1.0"), *b = strstr(text, "b = 10.0 (mean 11.0 against 51.0)");
     if (strncmp(text, "own.gemm: probability 1.0", 25) != 0 || !a || !b || b > a) fail_msg("%s", text);
     cw_free(text);
     bayes()->destroy(state);
