@@ -51,6 +51,11 @@ refused 2 "not a format" "$convwise" emit --model $model --format cobol
 cmp "$work/pick.c" "$work/stdout.c" || failed=1
 "$convwise" emit --model $model --prefix pick --self-test -o "$work/self.c" || failed=1
 "${CC:-cc}" -std=c99 -Wall -Wextra -pedantic -Werror -Dpick_SELF_TEST -o "$work/self" "$work/self.c" && "$work/self" || { echo "FAILED self-test"; failed=1; }
+# The program of docs/embedding.md.
+"$convwise" emit --model $model --prefix pick --header -o "$work/pick.h" || failed=1
+sed -n '/^```c$/,/^```$/p' docs/embedding.md | grep -v '^```' >"$work/caller.c"
+"${CC:-cc}" -std=c99 -Wall -Wextra -pedantic -Werror -o "$work/caller" "$work/caller.c" "$work/pick.c" || failed=1
+check "docs/embedding.md" own.winograd_f4x3 "$("$work/caller")"
 refused 1 "cannot write" "$convwise" emit --model $model -o "$work/no/such/folder.c"
 refused 1 "cannot write" "$convwise" emit --model $model -o /dev/full
 (ulimit -f 0; trap '' XFSZ; "$convwise" emit --model $model -o "$work/pick.c" 2>/dev/null) && { echo "FAILED a full disk was not noticed"; failed=1; }
