@@ -104,6 +104,11 @@ static json_t *make_warnings(const findings *f) {
                                           "are throttled"));
     if (strcmp(condition(f, "smt"), "1") == 0)
         json_array_append_new(list, json_string("SMT is on: leave the sibling of the measured core idle"));
+    for (size_t b = 0; b < f->count; b++)
+        if (f->machine.avx2 && f->backends[b].version && strstr(f->backends[b].version, "Prescott"))
+            json_array_append_new(
+                list, json_string("this OpenBLAS does not know this CPU and takes its oldest "
+                                  "kernels (Prescott): own.gemm is slow; a newer OpenBLAS helps"));
     if (getenv("OPENBLAS_CORETYPE"))
         json_array_append_new(list,
                               json_string("OPENBLAS_CORETYPE is set: OpenBLAS takes the kernels of that CPU; "
