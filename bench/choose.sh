@@ -23,4 +23,5 @@ for compiler in "gcc -O2" "clang -O2" "gcc -O3 -march=native"; do
     echo "$compiler: $(size "$object.o" | awk 'NR == 2 { print $1 + $2 }') bytes of code and tables, no undefined symbol"
 done
 echo
-"$build/bench/bench_choose" "$model" bench "${libraries[@]}"
+# One core, so that the scheduler does not move it.
+taskset -c "$(($(nproc) - 1))" "$build/bench/bench_choose" "$model" bench "${libraries[@]}"

@@ -21,7 +21,8 @@ echo "[measuring.md](measuring.md) tells how times are taken. Machine:"
 echo
 echo '```'
 "$build/convwise" doctor | sed -n '/^CPU/,/^Fingerprint/p;/^Conditions/p'
-"$build/convwise" doctor | sed -n '/^BACKEND/,/^onednn/p' | awk 'NR > 1 && $1 !~ /null|ref/ { print "Backend      " $0 }' | sed 's/  */ /g'
+"$build/convwise" doctor | sed -n '/^BACKEND/,/^onednn/p' | awk 'NR > 1 && $1 !~ /null|ref/' |
+    sed -E 's/( +[0-9]+){6} *$//; s/^([a-z]+) +/Backend      \1 /'
 echo '```'
 echo
 echo "$(sql 'SELECT count(*) FROM problem' | tail -n 1 | tr -d '| ') unique layers of $(ls data/nets/*.txt | wc -l) networks took" \

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char *const networks = "squeezenet1_1,resnet18,mobilenet_v2";
+static const char *const networks = "squeezenet1_1,googlenet,resnet18";
 static const char *const asked = "mb1ic128ih28oc128oh28kh3ph1"; /* a layer of ResNet-18, and of many others */
 
 /* Runs a program and waits; argv[0] is what it is called on the screen. */
@@ -94,7 +94,7 @@ static int steps(const char *budget) {
     if (code == CLI_DONE) code = emit_and_ask();
     if (code != CLI_DONE) return code;
     title(5, "The same question to the library, with the ranking and the reason");
-    return CONVWISE("choose", asked, "--model", "tree.json", "--explain");
+    return CONVWISE("choose", asked, "--model", "tree.json", "--top", "5", "--explain");
 }
 
 typedef struct options {

@@ -27,7 +27,7 @@ class Net:
 
     def __init__(self, name, title, size, source):
         self.name, self.title, self.size, self.source = name, title, size, source
-        self.layers = []                # (descriptor, name, zp)
+        self.layers = []                # (descriptor, name, zp: input or output can be negative)
         self.macs = self.fc_macs = 0
 
     def image(self):
@@ -54,7 +54,7 @@ class Net:
         t += "sw%d" % sw if sw != sh else ""
         t += "dh%d" % (d - 1) if d > 1 else ""
         t += "ph%d" % ph + ("pw%d" % pw if pw != ph else "")
-        self.layers.append((t, name, not x.nn))
+        self.layers.append((t, name, not x.nn or act not in NON_NEGATIVE))
         self.macs += oc * oh * ow * (x.c // g) * kh * kw
         return T(oc, oh, ow, act in NON_NEGATIVE)
 
