@@ -18,7 +18,7 @@ enum {
 
 static const struct argp_option table[] = {
     {"store", 's', "FILE", 0, "Measurements that 'convwise measure' made (default convwise.db)", 0},
-    {"learner", 'l', "NAME", 0, "tree or bayes", 0},
+    {"learner", 'l', "NAME", 0, NULL, 0} /* help: names_of_learners */,
     {"features", FEATURES, "SET", 0, "engineered (default) or raw", 0},
     {"precision", PRECISION, "P", 0, "Only rows of f32 or u8 (default: all)", 0},
     {"threads", 't', "N", 0, "Only rows measured with N threads (default: all)", 0},
@@ -42,11 +42,28 @@ static int64_t whole(struct argp_state *state, const char *name, const char *tex
     return value;
 }
 
+/* "tree, bayes" */
+static char *names_of_learners(char *text, size_t size) {
+    text[0] = 0;
+    for (const char *const *name = cw_learners(); *name; name++)
+        snprintf(text + strlen(text), size - strlen(text), "%s%s", *text ? ", " : "", *name);
+    return text;
+}
+
+/* argp's: the help of an option, to be freed by argp where it is not `text`. */
+static char *help(int key, const char *text, void *input) {
+    char names[120];
+    (void)input;
+    return key == 'l' ? strdup(names_of_learners(names, sizeof names)) : (char *)(uintptr_t)text;
+}
+
 static void add_learner(cli_learn *learn, struct argp_state *state, const char *name) {
     const char *const *known = cw_learners();
     size_t i = 0, count = 0;
     while (known[i] && strcmp(known[i], name) != 0) i++;
-    if (!known[i]) argp_error(state, "'%s' is not a learner: tree, bayes", name);
+    char names[120];
+    if (!known[i])
+        argp_error(state, "'%s' is not a learner: %s", name, names_of_learners(names, sizeof names));
     for (; learn->learners[count]; count++)
         if (strcmp(learn->learners[count], name) == 0) return;
     if (count + 1 < sizeof learn->learners / sizeof *learn->learners) learn->learners[count] = name;
@@ -111,7 +128,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     }
 }
 
-const struct argp cli_learn_argp = {table, parse, NULL, NULL, NULL, NULL, NULL};
+const struct argp cli_learn_argp = {table, parse, NULL, NULL, NULL, help, NULL};
 
 cw_status cli_learn_load(const cli_learn *learn, cw_dataset **out, cw_error *err) {
     cw_dataset_options options = learn->data;

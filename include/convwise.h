@@ -32,8 +32,7 @@ extern "C" {
 #define CW_API
 #endif
 
-/* ---- 1. Status and errors
- * ------------------------------------------------------------------------------------- */
+/* ---- 1. Status and errors ---- */
 
 /* X(symbol, name): the one list of statuses. */
 #define CW_STATUSES(X)                                                                                       \
@@ -64,8 +63,7 @@ typedef struct cw_error {
 CW_API const char *cw_status_name(cw_status status);
 CW_API const char *cw_version(void);
 
-/* ---- 2. Problem
- * ------------------------------------------------------------------------------------------------ */
+/* ---- 2. Problem ---- */
 
 /* X(symbol, name): arithmetic of a problem; values are permanent.
  * f32: all float. u8: u8 activations with one scale and zero point, s8 weights with a scale per output
@@ -137,8 +135,7 @@ CW_API void cw_problem_sizes(const cw_problem *p, cw_sizes *out);
 CW_API const char *cw_prec_name(cw_prec prec);
 CW_API const char *cw_layout_name(cw_layout layout);
 
-/* ---- 3. Context and implementations
- * ---------------------------------------------------------------------------- */
+/* ---- 3. Context and implementations ---- */
 
 /* X(symbol, name): how an implementation works. Values are permanent. */
 #define CW_FAMILIES(X)                                                                                       \
@@ -171,8 +168,7 @@ CW_API cw_status cw_impls(cw_context *ctx, const cw_problem *p, cw_impl_info **o
 CW_API void cw_free(void *memory);
 CW_API const char *cw_family_name(cw_family family);
 
-/* ---- 4. Convolution
- * -------------------------------------------------------------------------------------------- */
+/* ---- 4. Convolution ---- */
 
 /* u8 only. real = scale * (quantised - zero_point). For output channel c:
  *   acc = sum (src - src_zp) * weight + bias[c]           exact, 32 bit
@@ -207,8 +203,7 @@ CW_API cw_status cw_conv_run(const cw_conv *conv, const void *src, void *dst, vo
 CW_API const char *cw_conv_impl(const cw_conv *conv);
 CW_API void cw_conv_free(cw_conv *conv);
 
-/* ---- 5. Model and choice
- * --------------------------------------------------------------------------------------- */
+/* ---- 5. Model and choice ---- */
 
 typedef struct cw_model cw_model;
 CW_API cw_status cw_model_load(const char *path, cw_model **out, cw_error *err);

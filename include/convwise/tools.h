@@ -20,8 +20,7 @@
 extern "C" {
 #endif
 
-/* ---- 1. Machine
- * ------------------------------------------------------------------------------------------------ */
+/* ---- 1. Machine ---- */
 
 CW_API void cw_machine_detect(cw_machine *out);
 /* What may explain or disturb times here: governor, turbo, SMT, load, CPU limits, clock resolution. A JSON
@@ -36,8 +35,7 @@ typedef struct cw_backend_info {
 /* Borrowed array, lives as long as ctx. */
 CW_API const cw_backend_info *cw_backends(const cw_context *ctx, size_t *count);
 
-/* ---- 2. Networks
- * ----------------------------------------------------------------------------------------------- */
+/* ---- 2. Networks ---- */
 
 typedef struct cw_layer {
     char name[64];
@@ -67,8 +65,7 @@ typedef struct cw_grid {
 } cw_grid;
 CW_API cw_status cw_grid_make(const cw_grid *grid, cw_net *out, cw_error *err);
 
-/* ---- 3. Store
- * -------------------------------------------------------------------------------------------------- */
+/* ---- 3. Store ---- */
 
 /* SQLite, one file, append-only measurements; schema in docs/formats.md. Safe against kill -9: each
  * measurement is committed before the next starts. One writer at a time, any number of readers. */
@@ -165,8 +162,7 @@ CW_API cw_status cw_store_merge(cw_store *store, const char *other_path, int64_t
  * all or nothing. */
 CW_API cw_status cw_store_export_csv(cw_store *store, const char *path, cw_error *err);
 
-/* ---- 4. Measure
- * ------------------------------------------------------------------------------------------------ */
+/* ---- 4. Measure ---- */
 
 typedef struct cw_measure_progress {
     size_t done, total; /* problems */
@@ -201,8 +197,7 @@ typedef struct cw_measure_options {
 CW_API cw_status cw_measure(cw_context *ctx, cw_store *store, const cw_measure_options *options,
                             cw_error *err);
 
-/* ---- 5. Dataset
- * ------------------------------------------------------------------------------------------------ */
+/* ---- 5. Dataset ---- */
 
 typedef struct cw_dataset cw_dataset;
 typedef struct cw_dataset_options {
@@ -224,8 +219,7 @@ CW_API const cw_problem *cw_dataset_problem(const cw_dataset *data, size_t row);
 /* Nanoseconds, NaN where there is no time. */
 CW_API double cw_dataset_time(const cw_dataset *data, size_t row, size_t index);
 
-/* ---- 6. Train
- * -------------------------------------------------------------------------------------------------- */
+/* ---- 6. Train ---- */
 
 typedef struct cw_train_options {
     const char *learner;  /* "tree", "bayes" */
@@ -253,8 +247,7 @@ CW_API cw_status cw_model_parse(const char *text, size_t length, const char *whe
  * cw_free. */
 CW_API cw_status cw_model_explain(const cw_model *model, const cw_problem *p, char **out, cw_error *err);
 
-/* ---- 7. Validate
- * ----------------------------------------------------------------------------------------------- */
+/* ---- 7. Validate ---- */
 
 typedef struct cw_validate_options {
     const char *split; /* "network", "near", "group", "kfold:N", "holdout:F" (F = share held out); NULL =
@@ -326,8 +319,7 @@ CW_API cw_status cw_report_json(const cw_report *report, char **out, cw_error *e
  * CW_NOT_FOUND: the report has no such learner. */
 CW_API cw_status cw_model_set_validation(cw_model *model, const cw_report *report, cw_error *err);
 
-/* ---- 8. Emit
- * --------------------------------------------------------------------------------------------------- */
+/* ---- 8. Emit ---- */
 
 typedef struct cw_emit_options {
     const char *prefix; /* C identifier that begins every name, at most 63 characters, NULL = "convwise" */

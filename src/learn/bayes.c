@@ -214,8 +214,9 @@ static void explain(const void *state, const double *x, const char *const *colum
     }
 }
 
-/* ---- Save and load ----
- * {"counts": [a class], "mean": [a class: [a column] or null], "variance": the same}; null = class not seen.
+/* ---- Save and load ---- */
+
+/* {"counts": [a class], "mean": [a class: [a column] or null], "variance": the same}; null = class not seen.
  */
 
 static json_t *table_to_json(const bayes *b, const double *table) {
@@ -369,7 +370,6 @@ static size_t size(const void *state) {
 extern const cw_learner cw_learner_bayes;
 const cw_learner cw_learner_bayes = {
     .name = "bayes",
-    .about = "Gaussian naive Bayes",
     .train = train,
     .predict = predict,
     .explain = explain,

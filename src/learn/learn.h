@@ -1,7 +1,7 @@
 /* learn.h: learning from numbers. Knows rows, columns, classes and costs; does not know what a convolution
  * is.
  *
- * A learner is one constant cw_learner and one row in table.c. */
+ * A learner is one constant cw_learner and its name in the list of table.c. */
 #ifndef CW_LEARN_H
 #define CW_LEARN_H
 
@@ -28,7 +28,6 @@ typedef struct cw_learn_options {
 
 typedef struct cw_learner {
     const char *name;
-    const char *about; /* one line for help */
     cw_status (*train)(const cw_matrix *data, const cw_learn_options *options, void **state, cw_error *err);
     /* For one row: cost[c], any scale, smaller is better, never NaN; share[c] (may be NULL) = probability
      * that class c is the fastest (sums to 1); ns_per_unit[c] (may be NULL) = predicted time over scale, NaN
@@ -52,7 +51,7 @@ typedef struct cw_learner {
     /* Rows to test an emitted file with: for each threshold, the threshold and its two neighbours in the
      * column. Calls visit(arg, column, value). NULL = none. */
     void (*thresholds)(const void *state, void (*visit)(void *arg, int32_t column, double value), void *arg);
-    /* Which columns predict reads; used[columns]. */
+    /* Sets each of used[columns]: does predict read the column? */
     void (*columns_used)(const void *state, bool *used);
     size_t (*size)(const void *state); /* nodes of a tree, parameters of another */
     void (*destroy)(void *state);

@@ -1,16 +1,28 @@
-/* table.c: the learners there are, and the check of what they are given. A learner is one row here. */
+/* table.c: the learners there are, and the check of what they are given. */
 #include "learn.h"
 #include "../../include/convwise/tools.h"
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
-extern const cw_learner cw_learner_tree, cw_learner_bayes;
+/* X(name): the one list. cw_learner_<name> is the constant, its .name is the same name. */
+#define LEARNERS(X) X(tree) X(bayes)
 
-const cw_learner *const cw_learner_table[] = {&cw_learner_tree, &cw_learner_bayes, NULL};
+#define X(name) extern const cw_learner cw_learner_##name;
+LEARNERS(X)
+#undef X
 
-/* The same names in the same order; test_model checks that they agree. */
-static const char *const names[] = {"tree", "bayes", NULL};
+const cw_learner *const cw_learner_table[] = {
+#define X(name) &cw_learner_##name,
+    LEARNERS(X)
+#undef X
+        NULL};
+
+static const char *const names[] = {
+#define X(name) #name,
+    LEARNERS(X)
+#undef X
+        NULL};
 
 const char *const *cw_learners(void) {
     return names;

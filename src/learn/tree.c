@@ -114,8 +114,9 @@ static void explain(const void *state, const double *x, const char *const *colum
     explain_leaf(tree, node->next, classes, out);
 }
 
-/* ---- Save ----
- * {"nodes": [...]} in preorder. An inner node is [column, threshold, number of its right child]; a leaf is
+/* ---- Save ---- */
+
+/* {"nodes": [...]} in preorder. An inner node is [column, threshold, number of its right child]; a leaf is
  * {"counts": [a class], "log_ns_per_unit": [a class, or null]}, the latter in all leaves or in none. */
 
 static json_t *leaf_to_json(const cw_tree *tree, size_t leaf) {
@@ -312,7 +313,6 @@ static size_t size(const void *state) {
 extern const cw_learner cw_learner_tree;
 const cw_learner cw_learner_tree = {
     .name = "tree",
-    .about = "decision tree (CART, Gini impurity)",
     .train = cw_tree_train,
     .predict = predict,
     .explain = explain,

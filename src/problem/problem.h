@@ -12,7 +12,8 @@ enum { CW_DIM_MAX = 1 << 20, CW_THREADS_MAX = 1024 };
     X(mb)                                                                                                    \
     X(g)                                                                                                     \
     X(ic)                                                                                                    \
-    X(ih) X(iw) X(oc) X(kh) X(kw) X(sh) X(sw) X(dh) X(dw) X(pt) X(pl) X(pb) X(pr) X(prec) X(zp) X(layout)    \
+    X(ih)                                                                                                    \
+    X(iw) X(oc) X(kh) X(kw) X(sh) X(sw) X(dh) X(dw) X(pt) X(pl) X(pb) X(pr) X(prec) X(zp) X(layout)          \
         X(threads)
 
 /* Total order by fields, for sorting and searching; 0 = equal. */
@@ -26,8 +27,9 @@ static inline int32_t cw_extent(int32_t k, int32_t d) {
     return (k - 1) * (d + 1) + 1;
 } /* dilated kernel size */
 
-/* ---- Features ----
- * One row a feature: a permanent name, which sets it belongs to, a C expression, why it may matter. The
+/* ---- Features ---- */
+
+/* One row a feature: a permanent name, which sets it belongs to, a C expression, why it may matter. The
  * expression is compiled here and printed by the emitter, so both compute the same. Its variables are those
  * of CW_FEATURE_VARIABLES as int64_t; it may use + - * / % ?: comparisons and casts to double, at most one
  * rounding (no a*b+c in double: a compiler may fuse it) and no function. */

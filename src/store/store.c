@@ -60,8 +60,9 @@ cw_status cw_store_bad_row(cw_store *store, const char *table, int64_t rowid, co
                    (long long)rowid, why);
 }
 
-/* ---- Lock ----
- * A file beside the store, locked while a writer is open and removed afterwards. POSIX locks end with the
+/* ---- Lock ---- */
+
+/* A file beside the store, locked while a writer is open and removed afterwards. POSIX locks end with the
  * process, also with one that is killed, and are not inherited by the children that measuring forks. Not on
  * the store itself: closing any descriptor of a file drops all of the process's locks on it, SQLite's too. */
 

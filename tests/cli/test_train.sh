@@ -37,11 +37,11 @@ is "$(json plain 'd["validation"]')" None
 cmp -s tree.json stump.json && complain "--max-depth changes nothing"
 
 # validate: the table, the JSON, a given model
-"$convwise" validate --store made.db >table || complain "validate fails"
+"$convwise" validate --store made.db --learner tree --learner bayes >table || complain "validate fails"
 grep -q '^resnet18 .*f32' table || complain "no row of resnet18, f32"
 grep -q '^all .*u8' table || complain "no pooled row of u8"
 awk 'length > 120 { print "too wide: " $0; bad = 1 } END { exit bad }' table || bad=1
-"$convwise" validate --store made.db --json --split network >report
+"$convwise" validate --store made.db --json --split network --learner tree --learner bayes >report
 is "$(json report '[l["learner"] for l in d["learners"]], [g["name"] for g in d["learners"][0]["groups"]][::2]')" \
    "['tree', 'bayes'] ['mobilenet_v1', 'resnet18', 'squeezenet1_1']"
 is "$(json report 'sorted(set("name precision layers accuracy chosen_us oracle_us best_static_us library_us regret geomean within_5pct over_1_5x infeasible".split()) - set(d["learners"][1]["groups"][0]))')" "[]"

@@ -51,8 +51,6 @@ static cw_model *make_model(const char *learner) {
     return m;
 }
 
-static const char *const learners[] = {"tree", "bayes"};
-
 static cw_model *reread(const char *text) {
     cw_error err;
     cw_model *m = NULL;
@@ -73,15 +71,15 @@ static void test_model__table_and_names_agree(void **unused) {
 
 static void test_model__round_trip_is_bit_exact(void **unused) {
     (void)unused;
-    for (size_t l = 0; l < CW_COUNT(learners); l++) {
+    for (size_t l = 0; cw_learner_table[l]; l++) {
         cw_error err;
         char *first, *second;
-        cw_model *m = make_model(learners[l]);
+        cw_model *m = make_model(cw_learner_table[l]->name);
         assert_ok(cw_model_json(m, &first, &err), err);
         cw_model *back = reread(first);
         assert_ok(cw_model_json(back, &second, &err), err);
         assert_string_equal(first, second);
-        assert_string_equal(cw_model_learner(back), learners[l]);
+        assert_string_equal(cw_model_learner(back), cw_learner_table[l]->name);
         assert_int_equal(cw_model_classes(back), CLASSES);
         assert_string_equal(cw_model_class(back, 2), "b:c");
         assert_null(cw_model_class(back, CLASSES));
@@ -107,11 +105,11 @@ static void test_model__round_trip_is_bit_exact(void **unused) {
 
 static void test_model__same_data_same_bytes(void **unused) {
     (void)unused;
-    for (size_t l = 0; l < CW_COUNT(learners); l++) {
+    for (size_t l = 0; cw_learner_table[l]; l++) {
         cw_error err;
         char *text[2];
         for (int i = 0; i < 2; i++) {
-            cw_model *m = make_model(learners[l]);
+            cw_model *m = make_model(cw_learner_table[l]->name);
             assert_ok(cw_model_json(m, &text[i], &err), err);
             cw_model_free(m);
         }
@@ -362,8 +360,8 @@ static cw_status through_json(const cw_model *model) {
 
 static void test_model__survives_lack_of_memory(void **unused) {
     (void)unused;
-    for (size_t l = 0; l < CW_COUNT(learners); l++) {
-        cw_model *m = make_model(learners[l]);
+    for (size_t l = 0; cw_learner_table[l]; l++) {
+        cw_model *m = make_model(cw_learner_table[l]->name);
         int failed = 0;
         for (cw_status status = CW_NO_MEMORY; status != CW_OK; failed++) {
             cw_alloc_fail_at(failed + 1);
@@ -379,8 +377,8 @@ static void test_model__survives_lack_of_memory(void **unused) {
 static void test_model__survives_lack_of_memory_for_json(void **unused) {
     (void)unused;
     json_set_alloc_funcs(failing_malloc, free);
-    for (size_t l = 0; l < CW_COUNT(learners); l++) {
-        cw_model *m = make_model(learners[l]);
+    for (size_t l = 0; cw_learner_table[l]; l++) {
+        cw_model *m = make_model(cw_learner_table[l]->name);
         int failed = 0;
         for (cw_status status = CW_NO_MEMORY; status != CW_OK; failed++) {
             json_fail_at = failed + 1;

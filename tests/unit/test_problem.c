@@ -181,8 +181,7 @@ static void test_problem__random_problems_survive_text(void **state) {
 
 static void test_problem__long_text_fits_and_short_buffers_truncate(void **state) {
     (void)state;
-    cw_problem p =
-        parsed("g2mb1ic2ih1025iw1027oc1000kh1023kw1024sh1021sw1022dh0dw0ph1020pw1019,u8,zp,t1024");
+    cw_problem p = parsed("g2mb1ic2ih1025iw1027oc1000kh1023kw1024sh1021sw1022dh0dw0ph1020pw1019,u8,zp,t1024");
     char text[CW_PROBLEM_TEXT], small[8];
     size_t length = cw_problem_format(&p, text, sizeof text);
     assert_int_equal(length, strlen(text));

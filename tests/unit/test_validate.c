@@ -3,9 +3,9 @@
  */
 #include "fixture.h"
 
-/* ---- A dataset small enough to score by hand ----
- *
- *        row  layer  times a, b, c in us  library
+/* ---- A dataset small enough to score by hand ---- */
+
+/*        row  layer  times a, b, c in us  library
  * one      0    x2     10   20   40          b
  *          1    x1     30   10    -          none
  * two      2    x1     10   12   50          a
