@@ -7,15 +7,17 @@
 typedef struct options {
     const char *problem, *model, *prec;
     long top;
-    bool no_check, explain, json;
+    bool all, no_check, explain, json;
 } options;
 
-enum { NO_CHECK = 1000 };
+enum { ALL = 1000, NO_CHECK };
+enum { SHOWN = 10 }; /* lines of a table where nobody asked for another number */
 
 static const struct argp_option table[] = {
     {"model", 'm', "FILE", 0, "Model that 'convwise train' made (needed)", 0},
     {"precision", 'p', "PREC", 0, "f32 or u8; default: what PROBLEM says", 0},
-    {"top", 'n', "N", 0, "Show the N best only", 0},
+    {"top", 'n', "N", 0, "Show the N best (default: of those that can run, at most 10; in JSON all)", 0},
+    {"all", ALL, NULL, 0, "Show all, also those that cannot run, with the reason", 0},
     {"no-check", NO_CHECK, NULL, 0, "Do not ask which implementations can run here", 0},
     {"explain", 'e', NULL, 0, "Say why: a tree's path, leading features of naive Bayes", 0},
     {"json", 'j', NULL, 0, "Print one JSON document", 0},
@@ -36,6 +38,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         o->top = strtol(arg, &end, 10);
         if (*end || end == arg || o->top < 1) argp_error(state, "--top wants a number from 1, not '%s'", arg);
         return 0;
+    case ALL:
+        o->all = true;
+        return 0;
     case NO_CHECK:
         o->no_check = true;
         return 0;
@@ -51,6 +56,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case ARGP_KEY_END:
         if (!o->problem) argp_error(state, "PROBLEM is missing, e.g. ic64ih56oc64kh3ph1");
+        if (o->all && o->top) argp_error(state, "--all and --top N exclude each other");
         if (!o->model) argp_error(state, "--model FILE is missing ('convwise train' makes one)");
         return 0;
     default:
@@ -79,6 +85,15 @@ static cw_status read_problem(const options *o, cw_problem *p, cw_error *err) {
     return err->status = CW_INVALID;
 }
 
+/* The ranking has those that can run first. */
+static size_t shown(const options *o, const ranking *r) {
+    size_t able = 0;
+    if (o->top) return (size_t)o->top < r->count ? (size_t)o->top : r->count;
+    if (o->all || o->json) return r->count;
+    while (able < r->count && !r->choices[able].why_not) able++;
+    return able < SHOWN ? able : SHOWN;
+}
+
 static cw_status make(const options *o, const cw_model *model, ranking *r, cw_error *err) {
     cw_problem p;
     cw_context *ctx = NULL;
@@ -91,7 +106,7 @@ static cw_status make(const options *o, const cw_model *model, ranking *r, cw_er
     if (!o->no_check) status = cw_context_open(&ctx, err);
     if (status == CW_OK) status = cw_choose(model, ctx, &p, r->choices, capacity, &r->count, err);
     if (status == CW_OK && o->explain) status = cw_model_explain(model, &p, &r->why, err);
-    r->shown = o->top && (size_t)o->top < r->count ? (size_t)o->top : r->count;
+    r->shown = shown(o, r);
     /* The reasons belong to the context: keep them. */
     for (size_t i = 0; status == CW_OK && i < r->count; i++)
         if (r->choices[i].why_not && !(r->choices[i].why_not = strdup(r->choices[i].why_not)))
@@ -164,6 +179,16 @@ static void print_table(const ranking *r, bool checked) {
     cli_table_print(out);
 }
 
+/* What the table left out where nobody asked for it. */
+static void print_rest(const ranking *r) {
+    size_t able = r->shown;
+    while (able < r->count && !r->choices[able].why_not) able++;
+    if (r->shown == r->count) return;
+    if (able > r->shown) printf("%zu more can run", able - r->shown);
+    if (able < r->count) printf("%s%zu cannot run here", able > r->shown ? ", " : "", r->count - able);
+    puts(": --all shows them.");
+}
+
 int cmd_choose(int argc, char **argv) {
     static const struct argp argp = {
         table,
@@ -191,6 +216,7 @@ int cmd_choose(int argc, char **argv) {
     } else {
         printf("%s\n", r.problem);
         print_table(&r, !o.no_check);
+        if (!o.top) print_rest(&r);
         if (is_last_resort(&r, model))
             printf(
                 "None of the model's implementations can run this here: the one that supports every problem "

@@ -57,7 +57,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 
 /* ---- Table ---- */
 
-enum { CELL = 40, COLUMNS = 32 };
+enum { CELL = 40, COLUMNS = 32, NAME = 20 }; /* NAME: with two learners a line has at most 120 columns */
 
 typedef struct row {
     char cells[COLUMNS][CELL];
@@ -74,14 +74,24 @@ static void print_row(cli_table *table_out, const row *r) {
     cli_table_add(table_out, cells);
 }
 
-/* One line: name, precision, layers; regret and accuracy of each learner; time over the oracle's of each
- * baseline. */
+static void put_name(char *to, const char *name) {
+    bool fits = strlen(name) <= NAME;
+    snprintf(to, CELL, "%.*s%s", fits ? NAME : NAME - 3, name, fits ? "" : "...");
+}
+
+static void put_ms(char *to, double us) {
+    snprintf(to, CELL, us < 1e6 ? "%.3f" : "%.0f", us / 1e3);
+}
+
+/* One line: name, precision, layers, the oracle's time; regret and accuracy of each learner; time over the
+ * oracle's of each baseline. */
 static void add_line(cli_table *to, const cw_report *report, const char *name, cw_prec prec,
                      const cw_score *(*score)(const cw_contender *contender, size_t index), size_t index) {
     row r = {.count = 0};
-    snprintf(cell(&r), CELL, "%.20s", name);
+    put_name(cell(&r), name);
     snprintf(cell(&r), CELL, "%s", cw_prec_name(prec));
     snprintf(cell(&r), CELL, "%lld", (long long)score(&report->contenders[0], index)->layers);
+    put_ms(cell(&r), score(&report->contenders[0], index)->oracle_us);
     for (size_t k = 0; k < report->contender_count && r.count + 2 < COLUMNS; k++) {
         const cw_contender *contender = &report->contenders[k];
         const cw_score *s = score(contender, index);
@@ -109,6 +119,7 @@ static cli_table *new_table(const cw_report *report) {
     snprintf(cell(&heads), CELL, strncmp(report->split, "ne", 2) == 0 ? "network" : "layers of");
     snprintf(cell(&heads), CELL, "prec");
     snprintf(cell(&heads), CELL, ">layers");
+    snprintf(cell(&heads), CELL, ">best ms");
     for (size_t k = 0; k < report->contender_count && heads.count + 2 < COLUMNS; k++) {
         const char *name = report->contenders[k].name;
         if (!report->contenders[k].baseline) {
@@ -127,7 +138,7 @@ static void print_fallbacks(const cw_report *report) {
     for (size_t k = 0; k < report->contender_count; k++) {
         const cw_score *s = &report->contenders[k].pooled;
         if (s->fallbacks == 0) continue;
-        printf("%s%s %lld", any ? ", " : "No answer of their own, so best static's is taken (layers): ",
+        printf("%s%s %lld", any ? ", " : "Best static's taken for want of an answer (layers): ",
                report->contenders[k].name, (long long)s->fallbacks);
         any = true;
     }
@@ -136,7 +147,7 @@ static void print_fallbacks(const cw_report *report) {
 
 /* What the table has no room for, of the learners and of the order one would write down without any. */
 static void print_details(const cw_report *report) {
-    cli_table *to = cli_table_new((const char *const[]){"chosen by", "prec", ">ms", ">least ms", ">geomean",
+    cli_table *to = cli_table_new((const char *const[]){"chosen by", "prec", ">ms", ">best ms", ">geomean",
                                                         ">within 5%", ">over 1.5x", ">right or tied",
                                                         ">headroom won", ">cannot run", NULL});
     for (size_t k = 0; k < report->contender_count; k++)
@@ -148,8 +159,8 @@ static void print_details(const cw_report *report) {
             row r = {.count = 0};
             snprintf(cell(&r), CELL, "%.30s", contender->name);
             snprintf(cell(&r), CELL, "%s", cw_prec_name((cw_prec)prec));
-            snprintf(cell(&r), CELL, "%.3f", s->chosen_us / 1e3);
-            snprintf(cell(&r), CELL, "%.3f", s->oracle_us / 1e3);
+            put_ms(cell(&r), s->chosen_us);
+            put_ms(cell(&r), s->oracle_us);
             snprintf(cell(&r), CELL, "%.3fx", s->geomean);
             snprintf(cell(&r), CELL, "%.0f%%", 100 * s->within_5pct);
             snprintf(cell(&r), CELL, "%.1f%%", 100 * s->over_1_5x);
@@ -181,11 +192,10 @@ static void print_confusion(const cw_report *report, const cw_contender *contend
 }
 
 static void print_report(const cw_report *report) {
-    printf("Split: %s%s%s\nLearners: time lost against the fastest choice of each layer, and share of layers "
-           "chosen "
-           "right.\nBaselines: their time over the fastest choice's. All over sums of layers; less is "
-           "better.\n\n",
-           report->split, report->note ? " - " : "", report->note ? report->note : "");
+    printf(
+        "Split: %s%s%s\nbest ms: the sum of the fastest times. Learners: time lost against it, and share of "
+        "layers chosen right.\nBaselines: their time over it; less is better.\n\n",
+        report->split, report->note ? " - " : "", report->note ? report->note : "");
     cli_table *to = new_table(report);
     for (size_t g = 0; g < report->group_count; g++)
         add_line(to, report, report->groups[g].name, report->groups[g].prec, group_score, g);

@@ -11,17 +11,17 @@
 #define CW_FEATURES(X)                                                                                       \
     X(mb, B, mb, "batch")                                                                                    \
     X(g, B, g, "groups")                                                                                     \
-    X(ic, B, ic, "input channels: the seed's tensor_1")                                                      \
-    X(ih, B, ih, "input height: tensor_2")                                                                   \
-    X(iw, B, iw, "input width: tensor_3")                                                                    \
-    X(oc, B, oc, "output channels: tensor_5")                                                                \
-    X(kh, B, kh, "kernel: tensor_4")                                                                         \
+    X(ic, B, ic, "input channels")                                                                           \
+    X(ih, B, ih, "input height")                                                                             \
+    X(iw, B, iw, "input width")                                                                              \
+    X(oc, B, oc, "output channels")                                                                          \
+    X(kh, B, kh, "kernel height")                                                                            \
     X(kw, B, kw, "kernel width")                                                                             \
-    X(sh, B, sh, "stride: tensor_6")                                                                         \
+    X(sh, B, sh, "stride")                                                                                   \
     X(sw, B, sw, "stride along the width")                                                                   \
     X(dh, B, dh, "dilation rules out Winograd and most JIT kernels")                                         \
     X(dw, B, dw, "dilation along the width")                                                                 \
-    X(pt, B, pt, "padding: tensor_7")                                                                        \
+    X(pt, B, pt, "padding top")                                                                              \
     X(pl, B, pl, "padding left")                                                                             \
     X(pb, B, pb, "padding bottom")                                                                           \
     X(pr, B, pr, "padding right")                                                                            \

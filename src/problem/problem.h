@@ -13,8 +13,7 @@ enum { CW_DIM_MAX = 1 << 20, CW_THREADS_MAX = 1024 };
     X(g)                                                                                                     \
     X(ic)                                                                                                    \
     X(ih)                                                                                                    \
-    X(iw) X(oc) X(kh) X(kw) X(sh) X(sw) X(dh) X(dw) X(pt) X(pl) X(pb) X(pr) X(prec) X(zp) X(layout)          \
-        X(threads)
+    X(iw) X(oc) X(kh) X(kw) X(sh) X(sw) X(dh) X(dw) X(pt) X(pl) X(pb) X(pr) X(prec) X(zp) X(layout) X(threads)
 
 /* Total order by fields, for sorting and searching; 0 = equal. */
 int cw_problem_compare(const cw_problem *a, const cw_problem *b);

@@ -24,8 +24,27 @@ check "1x1" own.gemm "$(first ic64ih56oc64kh1)"
 check "depthwise" own.direct "$(first g64ic64ih56oc64kh3ph1)"
 check "u8 has no winograd" yes "$(first ic64ih56oc64kh3ph1 --precision u8 | grep -qE "^own.(gemm|direct)$" && echo yes)"
 check "why" 1 "$("$convwise" choose ic64ih56oc64kh3ph1 --model $model --explain | grep -c '^kh = 3.0 > 2.0$')"
-check "what this build lacks" 1 "$("$convwise" choose ic64ih56oc64kh1 --model $model | grep -c 'gone.kernel.*no implementation of that name')"
+check "what this build lacks" 1 "$("$convwise" choose ic64ih56oc64kh1 --model $model --all | grep -c 'gone.kernel.*no implementation of that name')"
 check "not checked" 4 "$("$convwise" choose ic64ih56oc64kh1 --model $model --no-check | grep -c 'not checked')"
+check "what cannot run is left out" 0 "$("$convwise" choose ic64ih56oc64kh1 --model $model | grep -c 'gone.kernel')"
+check "and counted" 1 "$("$convwise" choose ic64ih56oc64kh1 --model $model | grep -c '^[1-9] cannot run here: --all shows them')"
+check "all" 0 "$("$convwise" choose ic64ih56oc64kh1 --model $model --all | grep -c -e '--all')"
+# A model of 14 implementations: ten are shown.
+"${PYTHON:-python3}" - $model "$work/many.json" <<'END'
+import json, sys
+model = json.load(open(sys.argv[1]))
+more = 14 - len(model["classes"])
+model["classes"] += [f"more.{i}" for i in range(more)]
+model["static_order"] += range(14 - more, 14)
+for node in model["state"]["nodes"]:
+    if isinstance(node, dict):
+        node["counts"] += [0] * more
+        if "log_ns_per_unit" in node: node["log_ns_per_unit"] += [None] * more
+json.dump(model, open(sys.argv[2], "w"))
+END
+check "ten of 14" "10 1" "$("$convwise" choose ic64ih56oc64kh1 --model "$work/many.json" --no-check >"$work/ten" &&
+    echo "$(grep -c 'not checked' "$work/ten") $(grep -c '^4 more can run: --all' "$work/ten")")"
+check "--top counts what cannot run" 14 "$("$convwise" choose ic64ih56oc64kh1 --model "$work/many.json" --top 99 | grep -c '^ *[0-9]* [a-z]*[.]')"
 check "json" "own.gemm True" "$("$convwise" choose ic64ih56oc64kh1 --model $model --json |
     python3 -c 'import json, sys; d = json.load(sys.stdin); c = d["ranking"][0]; print(c["implementation"], c["supported"])')"
 
@@ -34,6 +53,7 @@ refused 1 "cannot read" "$convwise" choose nonsense --model $model
 refused 2 "PROBLEM is missing" "$convwise" choose --model $model
 refused 2 "--model FILE is missing" "$convwise" choose ic64ih56oc64kh1
 refused 1 "not a precision" "$convwise" choose ic64ih56oc64kh1 --model $model --precision f16
+refused 2 "exclude each other" "$convwise" choose ic64ih56oc64kh1 --model $model --top 3 --all
 refused 2 "number from 1" "$convwise" choose ic64ih56oc64kh1 --model $model --top 0
 refused 1 "No such file" "$convwise" choose ic64ih56oc64kh1 --model "$work/none.json"
 : >"$work/empty.json"

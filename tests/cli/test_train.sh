@@ -41,6 +41,13 @@ cmp -s tree.json stump.json && complain "--max-depth changes nothing"
 grep -q '^resnet18 .*f32' table || complain "no row of resnet18, f32"
 grep -q '^all .*u8' table || complain "no pooled row of u8"
 awk 'length > 120 { print "too wide: " $0; bad = 1 } END { exit bad }' table || bad=1
+"$make" long.db rule "$nets"/{alexnet,deeplabv3_mobilenet_v3_large}.txt
+"$convwise" validate --store long.db --learner tree --learner bayes >table
+"$convwise" validate --store long.db --learner tree --json >report
+grep -q '^deeplabv3_mobilen[.][.][.] *u8' table || complain "a long name is not cut with an ellipsis"
+awk 'length > 120 { print "too wide: " $0; bad = 1 } END { exit bad }' table || bad=1
+is "$(awk '$1 == "all" && $2 == "f32" { print $4 }' table)" \
+   "$(json report '"%.3f" % (d["learners"][0]["precisions"]["f32"]["oracle_us"] / 1e3)')"
 "$convwise" validate --store made.db --json --split network --learner tree --learner bayes >report
 is "$(json report '[l["learner"] for l in d["learners"]], [g["name"] for g in d["learners"][0]["groups"]][::2]')" \
    "['tree', 'bayes'] ['mobilenet_v1', 'resnet18', 'squeezenet1_1']"
