@@ -197,7 +197,7 @@ int cmd_choose(int argc, char **argv) {
         "Ranks implementations for a problem such as ic64ih56oc64kh3ph1,u8 by a model, best first.\v"
         "share: the model's probability of being the fastest. predicted: time of one run, where the model "
         "predicts "
-        "one. Exit code 3: nothing here can run the problem.",
+        "one.",
         NULL,
         NULL,
         NULL};

@@ -302,9 +302,9 @@ int cmd_store(int argc, char **argv) {
         "Looks at stores of measurements and moves measurements between them.\v"
         "info     how much is in it: states, machines, networks, size\n"
         "export   every measurement as CSV; columns are in docs/formats.md\n"
-        "merge    adds what the others have to STORE (created where missing); twice is harmless\n"
-        "diff     the problems whose fastest implementation differs, both times, and what keeping\n"
-        "         the former one costs now",
+        "merge    adds what the others have to STORE (created where missing)\n"
+        "diff     the problems whose fastest implementation differs, both times,\n"
+        "         and what keeping the former one costs now",
         0,
         0,
         0};

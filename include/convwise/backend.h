@@ -23,7 +23,7 @@ typedef struct cw_machine {
     bool avx2, avx512, vnni, bf16; /* avx2 with FMA; avx512 = F, BW, DQ, VL */
     int32_t cores;                 /* usable by this process */
     int64_t l1d, l2, l3;           /* bytes a core sees; 0 = unknown */
-    char fingerprint[33];          /* hex hash of all above */
+    char fingerprint[33];          /* 16 hex digits: hash of all above but cores */
 } cw_machine;
 
 typedef struct cw_impl cw_impl;
