@@ -75,7 +75,7 @@ typedef struct ranking {
 static cw_status read_problem(const options *o, cw_problem *p, cw_error *err) {
     cw_status status = cw_problem_parse(o->problem, p, err);
     if (status != CW_OK || !o->prec) return status;
-    for (int prec = 0; prec <= CW_U8; prec++)
+    for (int prec = 0; prec < CW_PREC_COUNT; prec++)
         if (strcmp(o->prec, cw_prec_name((cw_prec)prec)) == 0) {
             p->prec = prec;
             if (prec == CW_F32) p->zp = 0;
@@ -106,6 +106,7 @@ static cw_status make(const options *o, const cw_model *model, ranking *r, cw_er
     if (!o->no_check) status = cw_context_open(&ctx, err);
     if (status == CW_OK) status = cw_choose(model, ctx, &p, r->choices, capacity, &r->count, err);
     if (status == CW_OK && o->explain) status = cw_model_explain(model, &p, &r->why, err);
+    if (status != CW_OK) r->count = 0; /* reasons still belong to the context */
     r->shown = shown(o, r);
     /* The reasons belong to the context: keep them. */
     for (size_t i = 0; status == CW_OK && i < r->count; i++)

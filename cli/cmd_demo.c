@@ -39,15 +39,12 @@ static int run(const char *program, const char *const *argv) {
 static int write_caller(const char *path) {
     static const char text[] =
         "/* Asks the emitted choice for one layer. Build: cc ask.c choice.c -o ask */\n"
-        "#include <stdio.h>\n"
-        "#include <stdint.h>\n\n"
-        "typedef struct choice_problem {\n"
-        "    int32_t mb, g, ic, ih, iw, oc, kh, kw, sh, sw, dh, dw, pt, pl, pb, pr, prec, zp, layout, "
-        "threads;\n"
-        "} choice_problem;\n"
-        "int choice_choose(const choice_problem *p, const unsigned char *allowed, const char **name);\n\n"
+        "#include \"choice.h\"\n"
+        "#include <stdio.h>\n\n"
         "int main(void) {\n"
-        "    choice_problem p = {1, 1, 128, 28, 28, 128, 3, 3, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 0, 1};\n"
+        "    choice_problem p = {.mb = 1, .g = 1, .ic = 128, .ih = 28, .iw = 28, .oc = 128, .kh = 3, .kw = "
+        "3,\n"
+        "                        .sh = 1, .sw = 1, .pt = 1, .pl = 1, .pb = 1, .pr = 1, .threads = 1};\n"
         "    const char *name = \"nothing\";\n"
         "    choice_choose(&p, NULL, &name);\n"
         "    printf(\"3x3, 128 to 128 channels, 28x28: %s\\n\", name);\n"
@@ -69,6 +66,8 @@ static void title(int step, const char *text) {
 static int emit_and_ask(void) {
     title(4, "Emit the tree as C that needs nothing, compile it, ask it");
     int code = CONVWISE("emit", "--model", "tree.json", "--prefix", "choice", "-o", "choice.c");
+    if (code == CLI_DONE)
+        code = CONVWISE("emit", "--model", "tree.json", "--prefix", "choice", "--header", "-o", "choice.h");
     if (code == CLI_DONE) code = write_caller("ask.c");
     if (code != CLI_DONE) return code;
     static const char *const compilers[] = {"cc", "gcc", "clang"};
@@ -146,7 +145,7 @@ int cmd_demo(int argc, char **argv) {
         return code;
     }
     printf("\nAll files are in %s/: demo.db (every measurement; sqlite3 opens it), tree.json and bayes.json "
-           "(models), choice.c (the\n"
+           "(models), choice.c and choice.h (the\n"
            "choice as C), ask.c (how to call it). Next: 'convwise measure --net all' for sixteen networks, "
            "'convwise measure --layers\n"
            "FILE' for your own, 'convwise validate --help'; docs/embedding.md to put choice.c or the library "

@@ -89,7 +89,7 @@ static void print_summary(const options *o, const cw_dataset *data, const cw_mod
     const char *note = json_string_value(json_object_get(validation, "note"));
     if (split)
         printf("On layers it had not seen (split %s%s%s):\n", split, note ? "; " : "", note ? note : "");
-    for (int prec = CW_F32; prec <= CW_U8; prec++) {
+    for (int prec = CW_F32; prec < CW_PREC_COUNT; prec++) {
         const json_t *s = json_object_get(validation, cw_prec_name((cw_prec)prec));
         if (!s) continue;
         double oracle = figure(s, "oracle_us");

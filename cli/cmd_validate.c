@@ -151,7 +151,7 @@ static void print_details(const cw_report *report) {
                                                         ">within 5%", ">over 1.5x", ">right or tied",
                                                         ">headroom won", ">cannot run", NULL});
     for (size_t k = 0; k < report->contender_count; k++)
-        for (int prec = CW_F32; prec <= CW_U8; prec++) {
+        for (int prec = CW_F32; prec < CW_PREC_COUNT; prec++) {
             const cw_contender *contender = &report->contenders[k];
             const cw_score *s = &contender->by_prec[prec];
             if (s->layers == 0 || (contender->baseline && strcmp(contender->name, "best static") != 0))
@@ -199,7 +199,7 @@ static void print_report(const cw_report *report) {
     cli_table *to = new_table(report);
     for (size_t g = 0; g < report->group_count; g++)
         add_line(to, report, report->groups[g].name, report->groups[g].prec, group_score, g);
-    for (int prec = CW_F32; prec <= CW_U8; prec++)
+    for (int prec = CW_F32; prec < CW_PREC_COUNT; prec++)
         if (report->contenders[0].by_prec[prec].layers > 0)
             add_line(to, report, "all", (cw_prec)prec, prec_score, (size_t)prec);
     cli_table_print(to);

@@ -71,7 +71,7 @@ static void add_learner(cli_learn *learn, struct argp_state *state, const char *
 
 static void set_precision(cli_learn *learn, struct argp_state *state, const char *name) {
     learn->prec_given = true;
-    for (int prec = CW_F32; prec <= CW_U8; prec++) {
+    for (int prec = CW_F32; prec < CW_PREC_COUNT; prec++) {
         learn->data.prec = prec;
         if (strcmp(name, cw_prec_name((cw_prec)prec)) == 0) return;
     }

@@ -67,24 +67,35 @@ CW_API const char *cw_version(void);
 
 /* X(symbol, name): arithmetic of a problem; values are permanent.
  * f32: all float. u8: u8 activations with one scale and zero point, s8 weights with a scale per output
- * channel, s32 bias, 32-bit accumulation, requantised u8 output (see cw_quant). */
-#define CW_PRECS(X) X(F32, "f32") X(U8, "u8")
+ * channel, s32 bias, 32-bit accumulation, requantised u8 output (see cw_quant). The others occur in imported
+ * measurements; nothing here runs them. */
+#define CW_PRECS(X) X(F32, "f32") X(U8, "u8") X(F16, "f16") X(BF16, "bf16") X(S8, "s8")
 typedef enum cw_prec {
 #define X(symbol, name) CW_##symbol,
     CW_PRECS(X)
 #undef X
+        CW_PREC_COUNT
 } cw_prec;
 
 /* Layout of source and destination in memory. Values are permanent. */
-#define CW_LAYOUTS(X) X(NHWC, "nhwc")
+#define CW_LAYOUTS(X) X(NHWC, "nhwc") X(NCHW, "nchw")
 typedef enum cw_layout {
 #define X(symbol, name) CW_##symbol,
     CW_LAYOUTS(X)
 #undef X
 } cw_layout;
 
-/* One convolution, forward inference, in benchdnn's letters. No pointers: copy, compare with memcmp, hash.
- * Ranges: see cw_problem_check. */
+/* What is computed: the output, the gradient of the source, the gradient of the weights. Values are
+ * permanent. Shapes are always written in the forward sense. */
+#define CW_DIRS(X) X(FWD, "fwd") X(BWD_D, "bwd_d") X(BWD_W, "bwd_w")
+typedef enum cw_dir {
+#define X(symbol, name) CW_##symbol,
+    CW_DIRS(X)
+#undef X
+} cw_dir;
+
+/* One convolution in benchdnn's letters. No pointers: copy, compare with memcmp, hash. All zero behind
+ * `threads` is what runs here: two dimensions, forward. Ranges: see cw_problem_check. */
 typedef struct cw_problem {
     int32_t mb;             /* batch */
     int32_t g;              /* groups; ic and oc are totals over the groups */
@@ -98,24 +109,28 @@ typedef struct cw_problem {
     int32_t zp;             /* u8: 1 = a zero point is not 0 (see cw_quant); always 0 for f32 */
     int32_t layout;         /* cw_layout of source and destination */
     int32_t threads;        /* threads that run it, from 1 */
+    int32_t id, kd, sd,
+        dd;         /* depth: source, kernel, stride, dilation; id 0 = two dimensions, then all are 0 */
+    int32_t pf, pk; /* padding in front and at the back of the depth */
+    int32_t dir;    /* cw_dir */
 } cw_problem;
 
 /* Derived sizes. All fit: cw_problem_check bounds them. */
 typedef struct cw_sizes {
-    int32_t oh, ow;
+    int32_t od, oh, ow;                      /* od: 1 in two dimensions */
     int64_t macs;                            /* multiply-accumulates */
     int64_t src_count, wei_count, dst_count; /* elements */
     int64_t src_bytes, wei_bytes, dst_bytes;
-    int64_t gemm_m, gemm_n, gemm_k; /* per group: M = mb*oh*ow, N = oc/g, K = ic/g*kh*kw */
+    int64_t gemm_m, gemm_n, gemm_k; /* per group: M = mb*od*oh*ow, N = oc/g, K = ic/g*kd*kh*kw */
 } cw_sizes;
 
 enum { CW_PROBLEM_TEXT = 256 }; /* bytes that hold any formatted problem */
 
 /* Reads benchdnn's text, `mb1ic64ih56oc64oh56kh3ph1`, then comma-separated conditions in any order: a
- * precision (f32, u8), `zp`, a layout (nhwc), `tN` threads: `ic3ih224oc64oh112kh7sh2ph3,u8,zp`. Missing
- * w-letters are taken from the h-letters and the reverse, missing oh/ow follow from ph/pw (default 0),
- * missing ph/pw from oh/ow; the bottom and right pads follow from oh/ow. Defaults: mb1 g1 sh1 dh0, f32, nhwc,
- * t1. A name
+ * precision (f32, u8, f16, bf16, s8), `zp`, a layout (nhwc, nchw), a direction (fwd, bwd_d, bwd_w), `tN`
+ * threads: `ic3ih224oc64oh112kh7sh2ph3,u8,zp`. Missing w-letters are taken from the h-letters and the
+ * reverse, missing oh/ow follow from ph/pw (default 0), missing ph/pw from oh/ow; the bottom and right pads
+ * follow from oh/ow. Defaults: mb1 g1 sh1 dh0, f32, nhwc, t1. A name
  * (`n"conv1"`) is accepted and skipped. */
 CW_API cw_status cw_problem_parse(const char *text, cw_problem *out, cw_error *err);
 /* Padding behind the tensor that no window reads (112 wide, kernel 3, stride 2, pads 1 and 1: the right one)
@@ -127,13 +142,14 @@ CW_API void cw_problem_canonical(cw_problem *p);
  * never truncates. p must be valid. */
 CW_API size_t cw_problem_format(const cw_problem *p, char *text, size_t size);
 /* Dimensions 1..1,048,576 (pads and dilation from 0), g divides ic and oc, the dilated kernel fits the padded
- * source, pads smaller than the dilated kernel, tensors and im2col matrix below 2^31 elements,
- * threads 1..1024. */
+ * source, pads at most 16 larger than the dilated kernel, tensors below 2^31 elements, threads 1..1024; zp
+ * only with u8. */
 CW_API cw_status cw_problem_check(const cw_problem *p, cw_error *err);
 /* p must be valid. */
 CW_API void cw_problem_sizes(const cw_problem *p, cw_sizes *out);
 CW_API const char *cw_prec_name(cw_prec prec);
 CW_API const char *cw_layout_name(cw_layout layout);
+CW_API const char *cw_dir_name(cw_dir dir);
 
 /* ---- 3. Context and implementations ---- */
 

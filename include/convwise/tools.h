@@ -84,7 +84,8 @@ CW_API void cw_store_close(cw_store *store);
     X(CUT_OFF,                                                                                               \
       "cut off") /* clearly slower than the best: timing stopped early, the time is real but rough */        \
     X(SKIPPED,                                                                                               \
-      "skipped") /* hopeless by its speed on other problems, and slow: not run; detail has figures */        \
+      "skipped")      /* hopeless by its speed on other problems, and slow: not run; detail has figures */   \
+    X(LABEL, "label") /* imported: known to be the fastest, no time is known */                              \
     X(NOT_MEASURED, "not measured") /* never stored: stands for an absent row */
 typedef enum cw_state {
 #define X(symbol, name) CW_STATE_##symbol,
@@ -279,8 +280,8 @@ typedef struct cw_contender {
     const char *name;
     bool baseline;
     cw_score pooled;
-    cw_score by_prec[2];      /* pooled by cw_prec; layers = 0 where the data has none */
-    const cw_score *groups;   /* one a group */
+    cw_score by_prec[CW_PREC_COUNT]; /* pooled by cw_prec; layers = 0 where the data has none */
+    const cw_score *groups;          /* one a group */
     const int64_t *confusion; /* classes x classes, [truth * classes + chosen], layers; NULL for baselines */
 } cw_contender;
 

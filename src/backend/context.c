@@ -75,8 +75,18 @@ typedef struct collector {
     cw_found *found;
     size_t count, capacity;
     const cw_backend *backend;
+    const char *why_not; /* for all of them */
     bool failed;
 } collector;
+
+/* Why nothing here runs such a problem, NULL = it may run. Imported measurements have all kinds. */
+static const char *never_runs(const cw_problem *p) {
+    if (p->dir != CW_FWD) return "only forward convolutions run here";
+    if (p->id) return "only two dimensions run here";
+    if (p->prec != CW_F32 && p->prec != CW_U8) return "only f32 and u8 run here";
+    if (p->layout != CW_NHWC) return "only nhwc runs here";
+    return NULL;
+}
 
 static void collect(void *arg, const cw_impl *impl, const char *why_not, bool library_choice) {
     collector *c = arg;
@@ -84,16 +94,17 @@ static void collect(void *arg, const cw_impl *impl, const char *why_not, bool li
         c->failed = true;
         return;
     }
-    c->found[c->count++] = (cw_found){impl, c->backend, why_not, library_choice};
+    c->found[c->count++] = (cw_found){impl, c->backend, c->why_not ? c->why_not : why_not, library_choice};
 }
 
 cw_status cw_context_list(cw_context *ctx, const cw_problem *p, cw_found **out, size_t *count,
                           cw_error *err) {
     cw_status status = p ? cw_problem_check(p, err) : CW_OK;
     collector c = {0};
+    if (p && status == CW_OK) c.why_not = never_runs(p);
     for (size_t i = 0; i < ctx->count && status == CW_OK; i++) {
         c.backend = ctx->open[i].backend;
-        status = c.backend->list(ctx->open[i].state, p, collect, &c, err);
+        status = c.backend->list(ctx->open[i].state, c.why_not ? NULL : p, collect, &c, err);
         if (c.failed) status = cw_fail_memory(err);
     }
     if (status != CW_OK) {

@@ -58,9 +58,9 @@ cw_status cw_scored_model_bind(const cw_dataset *data, const cw_model *model, cw
 /* All that may be known before a row is chosen for. */
 typedef struct cw_knowledge {
     const cw_dataset *data;
-    size_t *order[2];        /* by precision: classes, best static first; all of the dataset's */
-    cw_scored_model *models; /* one a learner */
-    double *scratch;         /* as many as the largest model has classes */
+    size_t *order[CW_PREC_COUNT]; /* by precision: classes, best static first; all of the dataset's */
+    cw_scored_model *models;      /* one a learner */
+    double *scratch;              /* as many as the largest model has classes */
 } cw_knowledge;
 
 typedef enum cw_kind {

@@ -158,7 +158,9 @@ static void put_declarations(emitter *e) {
     put(e, "#ifndef @_DECLARED\n#define @_DECLARED\n"
            "/* A convolution. Kernel, strides and channels as usual; ic and oc are totals over g groups; "
            "dilation\n"
-           " * 0 = dense; pads top, left, bottom, right; threads from 1.\n"
+           " * 0 = dense; pads top, left, bottom, right; threads from 1. Behind threads: depth and its pads "
+           "in front and\n"
+           " * at the back (all 0 in two dimensions), and the direction (0 = forward).\n"
            " * prec:");
 #define X(symbol, name) cw_buf_printf(&e->out, " %d = %s", (int)CW_##symbol, name);
     CW_PRECS(X)
@@ -213,32 +215,49 @@ static const char check_text[] =
     "eh;\n"
     "    const int64_t ew = (int64_t)(p->kw - 1) * (p->dw + 1) + 1, rw = (int64_t)p->iw + p->pl + p->pr - "
     "ew;\n"
-    "    if (rh < 0 || p->pt >= eh || p->pb >= eh || rw < 0 || p->pl >= ew || p->pr >= ew) return 0;\n"
+    "    if (rh < 0 || p->pt > eh + 16 || p->pb > eh + 16 || rw < 0 || p->pl > ew + 16 || p->pr > ew + 16) "
+    "return 0;\n"
+    "    /* depth: all 0 in two dimensions */\n"
+    "    int64_t od = 1, ed = 1;\n"
+    "    if (p->id | p->kd | p->sd | p->dd | p->pf | p->pk) {\n"
+    "        if ((((uint32_t)p->id - 1) | ((uint32_t)p->kd - 1) | ((uint32_t)p->sd - 1)) >= size || "
+    "(uint32_t)p->dd "
+    "> size ||\n"
+    "            (uint32_t)p->pf > size || (uint32_t)p->pk > size)\n"
+    "            return 0;\n"
+    "        ed = (int64_t)(p->kd - 1) * (p->dd + 1) + 1;\n"
+    "        od = (int64_t)p->id + p->pf + p->pk - ed;\n"
+    "        if (od < 0 || p->pf > ed + 16 || p->pk > ed + 16) return 0;\n"
+    "        od = od / p->sd + 1;\n"
+    "    }\n"
     "    const int64_t oh = (int64_t)((uint32_t)rh / (uint32_t)p->sh) + 1;\n"
     "    const int64_t ow = (int64_t)((uint32_t)rw / (uint32_t)p->sw) + 1;\n"
     "    const int64_t icg = p->ic / p->g, ocg = p->oc / p->g;\n"
     "    if (icg * p->g != p->ic || ocg * p->g != p->oc) return 0;\n"
-    "    /* source, weights, destination, im2col matrix */\n"
+    "    /* source, weights, destination */\n"
     "    const double elements = 2147483648.0;\n"
-    "    const double m = (double)p->mb * (double)oh * (double)ow, k = (double)icg * p->kh * p->kw;\n"
-    "    if ((double)p->mb * p->ic * p->ih * p->iw >= elements || k * p->oc >= elements || m * p->oc >= "
-    "elements ||\n"
-    "        m * k * p->g >= elements)\n"
+    "    const double m = (double)p->mb * (double)oh * (double)ow * (double)od;\n"
+    "    const double k = (double)icg * p->kh * p->kw * (p->id ? p->kd : 1);\n"
+    "    if ((double)p->mb * p->ic * p->ih * p->iw * (p->id ? p->id : 1) >= elements || k * p->oc >= "
+    "elements "
+    "||\n"
+    "        m * p->oc >= elements)\n"
     "        return 0;\n";
-_Static_assert(CW_DIM_MAX == 1048576, "check_text says so");
+_Static_assert(CW_DIM_MAX == 1048576 && CW_PAD_EXCESS == 16, "check_text says so");
 
 static void put_check(emitter *e) {
 #define X(symbol, name) +1
-    const int precs = 0 CW_PRECS(X), layouts = 0 CW_LAYOUTS(X);
+    const int precs = 0 CW_PRECS(X), layouts = 0 CW_LAYOUTS(X), dirs = 0 CW_DIRS(X);
 #undef X
     put(e, "/* Features of a valid problem; 0 = not valid. */\n"
            "static int @_features(const @_problem *p, double *x) {\n");
     cw_buf_put(&e->out, check_text);
     cw_buf_printf(
         &e->out,
-        "    if (p->prec < 0 || p->prec > %d || p->zp < 0 || p->zp > (p->prec == %d ? 0 : 1)) return 0;\n"
+        "    if (p->prec < 0 || p->prec > %d || p->zp < 0 || p->zp > (p->prec == %d ? 1 : 0)) return 0;\n"
+        "    if (p->dir < 0 || p->dir > %d) return 0;\n"
         "    if (p->layout < 0 || p->layout > %d || p->threads < 1 || p->threads > %d) return 0;\n",
-        precs - 1, (int)CW_F32, layouts - 1, CW_THREADS_MAX);
+        precs - 1, (int)CW_U8, dirs - 1, layouts - 1, CW_THREADS_MAX);
 }
 
 /* Locals that the expressions name: fields as they are in the canonical problem. */
@@ -248,9 +267,18 @@ static void put_variables(emitter *e) {
     } pads[] = {
         {"pb", "(oh - 1) * p->sh + eh - p->ih - p->pt"},
         {"pr", "(ow - 1) * p->sw + ew - p->iw - p->pl"},
+        {"pk", "p->id ? (od - 1) * p->sd + ed - p->id - p->pf : 0"},
+    };
+    static const struct {
+        const char *name, *value;
+    } counts[] = {
+        {"inputs", "(int64_t)p->mb * p->ih * p->iw * (p->id ? p->id : 1)"},
+        {"outputs", "p->mb * oh * ow * od"},
+        {"taps", "(int64_t)p->kh * p->kw * (p->id ? p->kd : 1)"},
     };
 #define X(field)                                                                                             \
-    if (needs(e, #field) && strcmp(#field, "pb") != 0 && strcmp(#field, "pr") != 0)                          \
+    if (needs(e, #field) && strcmp(#field, "pb") != 0 && strcmp(#field, "pr") != 0 &&                        \
+        strcmp(#field, "pk") != 0)                                                                           \
         cw_buf_printf(&e->out, "    const int64_t %s = p->%s;\n", #field, #field);
     CW_PROBLEM_FIELDS(X)
 #undef X
@@ -258,6 +286,9 @@ static void put_variables(emitter *e) {
         if (needs(e, pads[i].name)) /* padding that no window reads does not count */
             cw_buf_printf(&e->out, "    const int64_t %s_ = %s, %s = %s_ > 0 ? %s_ : 0;\n", pads[i].name,
                           pads[i].value, pads[i].name, pads[i].name, pads[i].name);
+    for (size_t i = 0; i < CW_COUNT(counts); i++)
+        if (needs(e, counts[i].name))
+            cw_buf_printf(&e->out, "    const int64_t %s = %s;\n", counts[i].name, counts[i].value);
 }
 
 static void put_features(emitter *e) {

@@ -28,24 +28,31 @@
     X(prec, B, prec, "precision: other kernels, other winners")                                              \
     X(zp, B, zp, "a zero point other than 0 rules kernels out")                                              \
     X(threads, B, threads, "parallelism favours other blockings")                                            \
+    X(layout, B, layout, "layout of source and destination")                                                 \
+    X(dir, B, dir, "forward, or the gradient of source or weights")                                          \
+    X(id, B, id, "depth: 0 in two dimensions")                                                               \
+    X(kd, B, kd, "kernel depth")                                                                             \
+    X(sd, B, sd, "stride along the depth")                                                                   \
+    X(dd, B, dd, "dilation along the depth")                                                                 \
+    X(pf, B, pf, "padding in front")                                                                         \
     X(oh, E, oh, "output height")                                                                            \
     X(ow, E, ow, "output width")                                                                             \
     X(icg, E, icg, "input channels a group: the reduction's inner length")                                   \
     X(ocg, E, ocg, "output channels a group: the width of a register block")                                 \
-    X(gemm_m, E, mb *oh *ow, "rows of the GEMM: pixels")                                                     \
-    X(gemm_k, E, icg *kh *kw, "depth of the GEMM")                                                           \
-    X(macs, E, mb *oh *ow *oc *icg *kh *kw, "work")                                                          \
-    X(src, E, mb *ic *ih *iw, "elements read: which cache holds them")                                       \
-    X(wei, E, oc *icg *kh *kw, "weights: which cache holds them")                                            \
-    X(dst, E, mb *oh *ow *oc, "elements written")                                                            \
+    X(gemm_m, E, outputs, "rows of the GEMM: pixels")                                                        \
+    X(gemm_k, E, icg *taps, "depth of the GEMM")                                                             \
+    X(macs, E, outputs *oc *icg *taps, "work")                                                               \
+    X(src, E, inputs *ic, "elements read: which cache holds them")                                           \
+    X(wei, E, oc *icg *taps, "weights: which cache holds them")                                              \
+    X(dst, E, outputs *oc, "elements written")                                                               \
     X(intensity, E,                                                                                          \
-      (double)(mb * oh * ow * oc * icg * kh * kw) /                                                          \
-          (double)(mb * ic * ih * iw + oc * icg * kh * kw + mb * oh * ow * oc),                              \
+      (double)(outputs * oc * icg * taps) / (double)(inputs * ic + oc * icg * taps + outputs * oc),          \
       "multiply-accumulates an element moved: compute or bandwidth bound")                                   \
-    X(wei_per_pixel, E, (double)(oc * icg * kh * kw) / (double)(mb * oh * ow),                               \
+    X(wei_per_pixel, E, (double)(oc * icg * taps) / (double)outputs,                                         \
       "weights a pixel: large where packing or streaming weights dominates")                                 \
-    X(is_1x1, E, kh == 1 && kw == 1, "plain GEMM")                                                           \
-    X(is_3x3s1, E, kh == 3 && kw == 3 && sh == 1 && sw == 1 && dh == 0 && dw == 0, "Winograd applies")       \
+    X(is_1x1, E, taps == 1, "plain GEMM")                                                                    \
+    X(is_3x3s1, E, kh == 3 && kw == 3 && sh == 1 && sw == 1 && dh == 0 && dw == 0 && id == 0,                \
+      "Winograd applies")                                                                                    \
     X(is_dw, E, g > 1 && ic == g, "depthwise: no reduction over channels")                                   \
     X(is_grouped, E, g > 1 && ic != g, "grouped but not depthwise")                                          \
     X(is_asym, E, pt != pb || pl != pr, "asymmetric padding: some kernels refuse")                           \
@@ -94,7 +101,14 @@ unsigned cw_feature_set(const char *name) {
 void cw_features_eval(const cw_feature *const *features, size_t count, const cw_problem *p, double *out) {
     cw_sizes s;
     cw_problem_sizes(p, &s);
-    cw_variables v = {.oh = s.oh, .ow = s.ow, .icg = p->ic / p->g, .ocg = p->oc / p->g};
+    cw_variables v = {.od = s.od,
+                      .oh = s.oh,
+                      .ow = s.ow,
+                      .icg = p->ic / p->g,
+                      .ocg = p->oc / p->g,
+                      .inputs = s.src_count / p->ic,
+                      .outputs = s.gemm_m,
+                      .taps = s.gemm_k / (p->ic / p->g)};
 #define X(field) v.field = p->field;
     CW_PROBLEM_FIELDS(X)
 #undef X

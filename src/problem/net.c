@@ -12,7 +12,7 @@ cw_problem cw_layer_problem(const cw_layer *layer, cw_prec prec, int32_t threads
     p.prec = (int32_t)prec;
     p.threads = threads;
     p.mb = mb;
-    if (prec == CW_F32) p.zp = 0;
+    if (prec != CW_U8) p.zp = 0;
     return p;
 }
 
@@ -41,7 +41,10 @@ static cw_status read_line(char *line, cw_net *net, size_t *capacity, cw_error *
     memset(layer, 0, sizeof *layer);
     cw_status status = cw_problem_parse_layer(line, layer->name, sizeof layer->name, &layer->problem, err);
     if (status != CW_OK) return status;
-    if (layer->problem.prec != CW_F32 || layer->problem.threads != 1)
+    const cw_problem *p = &layer->problem;
+    if (p->id || p->dir != CW_FWD || p->layout != CW_NHWC)
+        return cw_fail(err, CW_FORMAT, "a layer table has forward convolutions in two dimensions only");
+    if (p->prec != CW_F32 || p->threads != 1)
         return cw_fail(
             err, CW_FORMAT,
             "a layer table says shapes and zp only: precision and threads are options of measuring");

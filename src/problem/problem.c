@@ -16,8 +16,17 @@ static const char *const layout_names[] = {
 #undef X
 };
 
+static const char *const dir_names[] = {
+#define X(symbol, name) name,
+    CW_DIRS(X)
+#undef X
+};
+
 const char *cw_prec_name(cw_prec prec) {
     return (size_t)prec < CW_COUNT(prec_names) ? prec_names[prec] : "?";
+}
+const char *cw_dir_name(cw_dir dir) {
+    return (size_t)dir < CW_COUNT(dir_names) ? dir_names[dir] : "?";
 }
 const char *cw_layout_name(cw_layout layout) {
     return (size_t)layout < CW_COUNT(layout_names) ? layout_names[layout] : "?";
@@ -38,13 +47,14 @@ uint64_t cw_problem_hash(const cw_problem *p) {
 void cw_problem_sizes(const cw_problem *p, cw_sizes *out) {
     int32_t oh = (p->ih + p->pt + p->pb - cw_extent(p->kh, p->dh)) / p->sh + 1;
     int32_t ow = (p->iw + p->pl + p->pr - cw_extent(p->kw, p->dw)) / p->sw + 1;
-    int64_t act = p->prec == CW_U8 ? 1 : 4;
-    *out = (cw_sizes){.oh = oh, .ow = ow};
-    out->gemm_m = (int64_t)p->mb * oh * ow;
+    int32_t od = p->id ? (p->id + p->pf + p->pk - cw_extent(p->kd, p->dd)) / p->sd + 1 : 1;
+    int64_t act = p->prec == CW_U8 || p->prec == CW_S8 ? 1 : p->prec == CW_F32 ? 4 : 2;
+    *out = (cw_sizes){.od = od, .oh = oh, .ow = ow};
+    out->gemm_m = (int64_t)p->mb * od * oh * ow;
     out->gemm_n = p->oc / p->g;
-    out->gemm_k = (int64_t)(p->ic / p->g) * p->kh * p->kw;
+    out->gemm_k = (int64_t)(p->ic / p->g) * (p->id ? p->kd : 1) * p->kh * p->kw;
     out->macs = out->gemm_m * p->oc * out->gemm_k;
-    out->src_count = (int64_t)p->mb * p->ic * p->ih * p->iw;
+    out->src_count = (int64_t)p->mb * p->ic * (p->id ? p->id : 1) * p->ih * p->iw;
     out->wei_count = p->oc * out->gemm_k;
     out->dst_count = out->gemm_m * p->oc;
     out->src_bytes = out->src_count * act;
@@ -58,6 +68,13 @@ static int64_t times(int64_t a, int64_t b) {
     return a < 0 || b < 0 || __builtin_mul_overflow(a, b, &c) || c > INT32_MAX ? -1 : c;
 }
 
+static cw_status check_pads(char axis, int64_t extent, int64_t before, int64_t after, cw_error *err) {
+    if (before <= extent + CW_PAD_EXCESS && after <= extent + CW_PAD_EXCESS) return CW_OK;
+    return cw_fail(err, CW_INVALID,
+                   "padding along %c (%lld before, %lld after) is far larger than the kernel (%lld)", axis,
+                   (long long)before, (long long)after, (long long)extent);
+}
+
 static cw_status check_axis(char axis, int32_t i, int32_t k, int32_t d, int32_t before, int32_t after,
                             cw_error *err) {
     int64_t extent = (int64_t)(k - 1) * (d + 1) + 1, padded = (int64_t)i + before + after;
@@ -65,11 +82,19 @@ static cw_status check_axis(char axis, int32_t i, int32_t k, int32_t d, int32_t 
         return cw_fail(err, CW_INVALID,
                        "kernel k%c%d (%lld with dilation) is larger than the padded input i%c%d (%lld)", axis,
                        k, (long long)extent, axis, i, (long long)padded);
-    if (before >= extent || after >= extent)
-        return cw_fail(err, CW_INVALID,
-                       "padding along %c (%d before, %d after) must be smaller than the kernel (%lld)", axis,
-                       before, after, (long long)extent);
-    return CW_OK;
+    return check_pads(axis, extent, before, after, err);
+}
+
+/* Two dimensions: all of the depth is 0. Three: as the other axes. */
+static cw_status check_depth(const cw_problem *p, cw_error *err) {
+    const int32_t values[] = {p->kd, p->sd, p->dd, p->pf, p->pk};
+    for (size_t i = 0; i < CW_COUNT(values); i++) {
+        int32_t least = p->id != 0 && i < 2;
+        if (values[i] < least || values[i] > (p->id ? CW_DIM_MAX : 0))
+            return cw_fail(err, CW_INVALID, "depth (id%d kd%d sd%d dd%d, pads %d and %d): out of range",
+                           p->id, p->kd, p->sd, p->dd, p->pf, p->pk);
+    }
+    return p->id ? check_axis('d', p->id, p->kd, p->dd, p->pf, p->pk, err) : CW_OK;
 }
 
 cw_status cw_problem_check(const cw_problem *p, cw_error *err) {
@@ -94,9 +119,11 @@ cw_status cw_problem_check(const cw_problem *p, cw_error *err) {
         {"bottom padding", p->pb, 0, CW_DIM_MAX},
         {"right padding", p->pr, 0, CW_DIM_MAX},
         {"precision", p->prec, 0, (int32_t)CW_COUNT(prec_names) - 1},
-        {"zp", p->zp, 0, p->prec == CW_F32 ? 0 : 1},
+        {"zp", p->zp, 0, p->prec == CW_U8},
         {"layout", p->layout, 0, (int32_t)CW_COUNT(layout_names) - 1},
         {"threads", p->threads, 1, CW_THREADS_MAX},
+        {"id", p->id, 0, CW_DIM_MAX},
+        {"direction", p->dir, 0, (int32_t)CW_COUNT(dir_names) - 1},
     };
     for (size_t i = 0; i < CW_COUNT(ranges); i++)
         if (ranges[i].value < ranges[i].lo || ranges[i].value > ranges[i].hi)
@@ -106,18 +133,20 @@ cw_status cw_problem_check(const cw_problem *p, cw_error *err) {
         return cw_fail(err, CW_INVALID, "g%d must divide ic%d and oc%d", p->g, p->ic, p->oc);
     cw_status status = check_axis('h', p->ih, p->kh, p->dh, p->pt, p->pb, err);
     if (status == CW_OK) status = check_axis('w', p->iw, p->kw, p->dw, p->pl, p->pr, err);
+    if (status == CW_OK) status = check_depth(p, err);
     if (status != CW_OK) return status;
     int64_t oh = ((int64_t)p->ih + p->pt + p->pb - cw_extent(p->kh, p->dh)) / p->sh + 1;
     int64_t ow = ((int64_t)p->iw + p->pl + p->pr - cw_extent(p->kw, p->dw)) / p->sw + 1;
-    int64_t m = times(times(p->mb, oh), ow), k = times(times(p->ic / p->g, p->kh), p->kw);
+    int64_t od = p->id ? ((int64_t)p->id + p->pf + p->pk - cw_extent(p->kd, p->dd)) / p->sd + 1 : 1;
+    int64_t m = times(times(times(p->mb, oh), ow), od);
+    int64_t k = times(times(times(p->ic / p->g, p->kh), p->kw), p->id ? p->kd : 1);
     const struct {
         const char *name;
         int64_t count;
     } tensors[] = {
-        {"source", times(times(times(p->mb, p->ic), p->ih), p->iw)},
+        {"source", times(times(times(times(p->mb, p->ic), p->ih), p->iw), p->id ? p->id : 1)},
         {"weights", times(p->oc, k)},
         {"destination", times(m, p->oc)},
-        {"im2col matrix", times(m, times(k, p->g))},
     };
     for (size_t i = 0; i < CW_COUNT(tensors); i++)
         if (tensors[i].count < 0)
@@ -130,7 +159,7 @@ cw_status cw_problem_check(const cw_problem *p, cw_error *err) {
 enum { UNSET = INT32_MIN };
 
 typedef struct letters {
-    int32_t mb, g, ic, ih, iw, oc, oh, ow, kh, kw, sh, sw, dh, dw, ph, pw;
+    int32_t mb, g, ic, id, ih, iw, oc, od, oh, ow, kd, kh, kw, sd, sh, sw, dd, dh, dw, pd, ph, pw;
 } letters;
 
 /* Longest match first is not needed: no key is the beginning of another. */
@@ -140,8 +169,8 @@ static const struct {
 } keys[] = {
 #define K(key)                                                                                               \
     { #key, offsetof(letters, key) }
-    K(mb), K(g),  K(ic), K(ih), K(iw), K(oc), K(oh), K(ow),
-    K(kh), K(kw), K(sh), K(sw), K(dh), K(dw), K(ph), K(pw),
+    K(mb), K(g),  K(ic), K(id), K(ih), K(iw), K(oc), K(od), K(oh), K(ow), K(kd),
+    K(kh), K(kw), K(sd), K(sh), K(sw), K(dd), K(dh), K(dw), K(pd), K(ph), K(pw),
 #undef K
 };
 
@@ -178,7 +207,7 @@ static cw_status parse_letters(const char **text, letters *l, char *name, size_t
         if (key == CW_COUNT(keys))
             return cw_fail(err, CW_INVALID,
                            "cannot read \"%.24s\": wanted a letter pair such as ic64 (mb g ic ih iw oc oh ow "
-                           "kh kw sh sw dh dw ph pw)",
+                           "kh kw sh sw dh dw ph pw, id od kd sd dd pd)",
                            c);
         const char *digits = c + strlen(keys[key].key);
         size_t length = strspn(digits, "0123456789");
@@ -206,7 +235,8 @@ void cw_problem_canonical(cw_problem *p) {
     cw_problem_sizes(p, &s);
     p->pb = (int32_t)after_read(p->ih, cw_extent(p->kh, p->dh), p->sh, s.oh, p->pt);
     p->pr = (int32_t)after_read(p->iw, cw_extent(p->kw, p->dw), p->sw, s.ow, p->pl);
-    if (p->prec == CW_F32) p->zp = 0;
+    if (p->id) p->pk = (int32_t)after_read(p->id, cw_extent(p->kd, p->dd), p->sd, s.od, p->pf);
+    if (p->prec != CW_U8) p->zp = 0;
 }
 
 /* Pads of one axis from what is given of the output size and the pad before. */
@@ -230,10 +260,8 @@ static cw_status solve_axis(char axis, int32_t i, int32_t k, int32_t s, int32_t 
             return cw_fail(err, CW_INVALID, "o%c%d does not follow from i%c%d k%c%d s%c%d and the padding",
                            axis, o, axis, i, axis, k, axis, s);
     }
-    if (a >= extent || b >= extent)
-        return cw_fail(err, CW_INVALID,
-                       "padding along %c (%lld before, %lld after) must be smaller than the kernel (%lld)",
-                       axis, (long long)b, (long long)a, (long long)extent);
+    cw_status status = check_pads(axis, extent, b, a, err);
+    if (status != CW_OK) return status;
     *before = (int32_t)b;
     *after = (int32_t)a;
     return CW_OK;
@@ -251,17 +279,35 @@ static cw_status parse_conditions(const char *text, cw_problem *p, cw_error *err
             if (strcmp(word, prec_names[i]) == 0) p->prec = (int32_t)i, known = true;
         for (size_t i = 0; i < CW_COUNT(layout_names); i++)
             if (strcmp(word, layout_names[i]) == 0) p->layout = (int32_t)i, known = true;
+        for (size_t i = 0; i < CW_COUNT(dir_names); i++)
+            if (strcmp(word, dir_names[i]) == 0) p->dir = (int32_t)i, known = true;
         if (strcmp(word, "zp") == 0) p->zp = 1, known = true;
         if (word[0] == 't' && cw_parse_int(word + 1, 1, CW_THREADS_MAX, &threads))
             p->threads = (int32_t)threads, known = true;
         if (!known)
             return cw_fail(err, CW_INVALID,
-                           "cannot read \"%s\": wanted f32, u8, zp, nhwc or tN (threads) after the comma",
+                           "cannot read \"%s\": wanted f32, u8, zp, nhwc or tN (threads) after the comma "
+                           "(also f16, bf16, s8, "
+                           "nchw, bwd_d, bwd_w)",
                            word);
         text += length;
     }
     if (*text) return cw_fail(err, CW_INVALID, "unexpected \"%.24s\" at the end", text);
     return CW_OK;
+}
+
+/* Three dimensions if any letter of the depth is given; what is missing has its default, not another axis's
+ * value. */
+static cw_status solve_depth(letters *l, cw_problem *p, cw_error *err) {
+    if (l->id == UNSET && l->od == UNSET && l->kd == UNSET && l->sd == UNSET && l->dd == UNSET &&
+        l->pd == UNSET)
+        return CW_OK;
+    if (l->id == UNSET || l->kd == UNSET) return cw_fail(err, CW_INVALID, "three dimensions need id and kd");
+    p->id = l->id;
+    p->kd = l->kd;
+    p->sd = l->sd == UNSET ? 1 : l->sd;
+    p->dd = l->dd == UNSET ? 0 : l->dd;
+    return solve_axis('d', p->id, p->kd, p->sd, p->dd, l->od, l->pd, &p->pf, &p->pk, err);
 }
 
 static void from_other(int32_t *a, int32_t *b, int32_t otherwise) {
@@ -308,10 +354,11 @@ cw_status cw_problem_parse_layer(const char *text, char *name, size_t name_size,
                     .threads = 1};
     status = solve_axis('h', l.ih, l.kh, l.sh, l.dh, l.oh, l.ph, &p.pt, &p.pb, err);
     if (status == CW_OK) status = solve_axis('w', l.iw, l.kw, l.sw, l.dw, l.ow, l.pw, &p.pl, &p.pr, err);
+    if (status == CW_OK) status = solve_depth(&l, &p, err);
     if (status == CW_OK) status = parse_conditions(text, &p, err);
     if (status != CW_OK) return status;
     cw_problem plain = p;
-    if (p.prec == CW_F32) plain.zp = 0;
+    if (p.prec != CW_U8) plain.zp = 0;
     status = cw_problem_check(&plain, err);
     if (status == CW_OK) *out = p;
     return status;
@@ -321,7 +368,7 @@ cw_status cw_problem_parse(const char *text, cw_problem *out, cw_error *err) {
     cw_problem p;
     cw_status status = cw_problem_parse_layer(text, NULL, 0, &p, err);
     if (status != CW_OK) return status;
-    if (p.prec == CW_F32) p.zp = 0;
+    if (p.prec != CW_U8) p.zp = 0;
     *out = p;
     return CW_OK;
 }
@@ -335,21 +382,30 @@ size_t cw_problem_format(const cw_problem *p, char *text, size_t size) {
     bool square = p->ih == p->iw && s.oh == s.ow && p->kh == p->kw && p->sh == p->sw && p->dh == p->dw &&
                   p->pt == p->pl && p->pb == p->pr;
     if (p->g != 1) PUT("g%d", p->g);
-    PUT("mb%dic%dih%d", p->mb, p->ic, p->ih);
+    PUT("mb%dic%d", p->mb, p->ic);
+    if (p->id) PUT("id%d", p->id);
+    PUT("ih%d", p->ih);
     if (!square) PUT("iw%d", p->iw);
-    PUT("oc%doh%d", p->oc, s.oh);
+    PUT("oc%d", p->oc);
+    if (p->id) PUT("od%d", s.od);
+    PUT("oh%d", s.oh);
     if (!square) PUT("ow%d", s.ow);
+    if (p->id) PUT("kd%d", p->kd);
     PUT("kh%d", p->kh);
     if (!square) PUT("kw%d", p->kw);
+    if (p->id && p->sd != 1) PUT("sd%d", p->sd);
     if (p->sh != 1 || p->sw != 1) PUT("sh%d", p->sh);
     if (p->sh != p->sw) PUT("sw%d", p->sw);
+    if (p->dd != 0) PUT("dd%d", p->dd);
     if (p->dh != 0 || p->dw != 0) PUT("dh%d", p->dh);
     if (p->dh != p->dw) PUT("dw%d", p->dw);
+    if (p->id) PUT("pd%d", p->pf);
     PUT("ph%d", p->pt);
     if (!square) PUT("pw%d", p->pl);
     if (p->prec != CW_F32) PUT(",%s", cw_prec_name((cw_prec)p->prec));
     if (p->zp) PUT(",zp");
     if (p->layout != CW_NHWC) PUT(",%s", cw_layout_name((cw_layout)p->layout));
+    if (p->dir != CW_FWD) PUT(",%s", cw_dir_name((cw_dir)p->dir));
     if (p->threads != 1) PUT(",t%d", p->threads);
 #undef PUT
     if (size > 0) snprintf(text, size, "%s", buf);

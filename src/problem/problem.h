@@ -5,7 +5,7 @@
 
 #include "../../include/convwise.h"
 
-enum { CW_DIM_MAX = 1 << 20, CW_THREADS_MAX = 1024 };
+enum { CW_DIM_MAX = 1 << 20, CW_PAD_EXCESS = 16, CW_THREADS_MAX = 1024 };
 
 /* The fields of cw_problem in declared order, as integers. */
 #define CW_PROBLEM_FIELDS(X)                                                                                 \
@@ -13,7 +13,8 @@ enum { CW_DIM_MAX = 1 << 20, CW_THREADS_MAX = 1024 };
     X(g)                                                                                                     \
     X(ic)                                                                                                    \
     X(ih)                                                                                                    \
-    X(iw) X(oc) X(kh) X(kw) X(sh) X(sw) X(dh) X(dw) X(pt) X(pl) X(pb) X(pr) X(prec) X(zp) X(layout) X(threads)
+    X(iw) X(oc) X(kh) X(kw) X(sh) X(sw) X(dh) X(dw) X(pt) X(pl) X(pb) X(pr) X(prec) X(zp) X(layout)          \
+        X(threads) X(id) X(kd) X(sd) X(dd) X(pf) X(pk) X(dir)
 
 /* Total order by fields, for sorting and searching; 0 = equal. */
 int cw_problem_compare(const cw_problem *a, const cw_problem *b);
@@ -34,8 +35,11 @@ static inline int32_t cw_extent(int32_t k, int32_t d) {
  * rounding (no a*b+c in double: a compiler may fuse it) and no function. */
 enum { CW_SET_RAW = 1, CW_SET_ENGINEERED = 2 };
 
-/* What expressions may name: the fields of a canonical problem, the output's size, channels a group. */
-#define CW_FEATURE_VARIABLES(X) CW_PROBLEM_FIELDS(X) X(oh) X(ow) X(icg) X(ocg)
+/* What expressions may name: the fields of a canonical problem; the output's size (od is 1 in two
+ * dimensions); channels a group; inputs and outputs = points of the source and the destination over batch and
+ * space; taps = points of the kernel. */
+#define CW_FEATURE_VARIABLES(X)                                                                              \
+    CW_PROBLEM_FIELDS(X) X(od) X(oh) X(ow) X(icg) X(ocg) X(inputs) X(outputs) X(taps)
 typedef struct cw_variables {
 #define X(name) int64_t name;
     CW_FEATURE_VARIABLES(X)

@@ -29,7 +29,7 @@ static const struct {
         " dh INTEGER NOT NULL, dw INTEGER NOT NULL, pt INTEGER NOT NULL, pl INTEGER NOT NULL,"
         " pb INTEGER NOT NULL, pr INTEGER NOT NULL, prec INTEGER NOT NULL, zp INTEGER NOT NULL,"
         " layout INTEGER NOT NULL, threads INTEGER NOT NULL) STRICT;"
-        "CREATE UNIQUE INDEX problem_order ON problem (" CW_STORE_FIELDS ");"
+        "CREATE UNIQUE INDEX problem_order ON problem (" CW_STORE_SHAPE ", prec, zp, layout, threads);"
         "CREATE TABLE measurement ("
         " id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run,"
         " problem INTEGER NOT NULL REFERENCES problem, impl INTEGER NOT NULL REFERENCES impl,"
@@ -66,6 +66,21 @@ static const struct {
         " SELECT fingerprint, cpu, problem, impl, family,"
         "  min(time_ns + src_reorder_ns + dst_reorder_ns) AS time_ns"
         " FROM latest WHERE candidate AND time_ns IS NOT NULL GROUP BY fingerprint, problem;"},
+    {2, "ALTER TABLE problem ADD COLUMN depth INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE problem ADD COLUMN kd INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE problem ADD COLUMN sd INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE problem ADD COLUMN dd INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE problem ADD COLUMN pf INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE problem ADD COLUMN pk INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE problem ADD COLUMN dir INTEGER NOT NULL DEFAULT 0;"
+        "DROP INDEX problem_order;"
+        "CREATE UNIQUE INDEX problem_order ON problem (" CW_STORE_FIELDS ");"
+        /* What others measured. kept: at most so many implementations are recorded of a problem, NULL = all
+         * that were measured; scope: of which ('problem', or 'family': each algorithm family's best). */
+        "CREATE TABLE source ("
+        " id INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, kept INTEGER,"
+        " scope TEXT NOT NULL, summary TEXT NOT NULL, UNIQUE (kind, name)) STRICT;"
+        "ALTER TABLE run ADD COLUMN source INTEGER REFERENCES source;"},
 };
 
 cw_status cw_store_int(cw_store *store, const char *sql, int64_t *out, cw_error *err) {

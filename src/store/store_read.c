@@ -62,7 +62,7 @@ static cw_status each_row(cw_store *store, const char *sql, const char *paramete
 
 #define PROBLEM_COLUMNS                                                                                      \
     "p.mb, p.g, p.ic, p.ih, p.iw, p.oc, p.kh, p.kw, p.sh, p.sw, p.dh, p.dw, p.pt, p.pl, p.pb, p.pr, p.prec," \
-    " p.zp, p.layout, p.threads"
+    " p.zp, p.layout, p.threads, p.depth, p.kd, p.sd, p.dd, p.pf, p.pk, p.dir"
 #define COLUMNS                                                                                              \
     "SELECT p.id, " PROBLEM_COLUMNS ", p.text, impl.name, impl.family, impl.candidate, impl.id,"             \
     " library.backend, library.version, machine.fingerprint, m.id, m.run, m.created, m.state, m.detail,"     \
@@ -296,7 +296,7 @@ static cw_status on_layer(cw_store *store, sqlite3_stmt *s, void *arg, cw_error 
                                &p->sw, &p->dh, &p->dw, &p->pt, &p->pl, &p->pb, &p->pr, &p->zp, &p->layout};
     for (int i = 0; i < (int)CW_COUNT(fields); i++) *fields[i] = int_at(s, 4 + i);
     p->prec = CW_F32;
-    p->threads = 1;
+    p->threads = 1; /* a layer is forward and has two dimensions: the rest is 0 */
     cw_error why;
     cw_problem as_u8 = cw_layer_problem(layer, CW_U8, 1, p->mb); /* zp is a matter of u8 */
     if (cw_problem_check(&as_u8, &why) != CW_OK)

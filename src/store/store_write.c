@@ -25,7 +25,7 @@ static const char *const sql[CW_QUERY_COUNT] = {
     [CW_QUERY_FIND_IMPL] = "SELECT id FROM impl WHERE name = ?",
     [CW_QUERY_ADD_PROBLEM] =
         "INSERT INTO problem (text, " CW_STORE_FIELDS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?,"
-        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
     [CW_QUERY_FIND_PROBLEM] = "SELECT id FROM problem WHERE text = ?",
     [CW_QUERY_ADD_MEASUREMENT] =
         "INSERT INTO measurement (run, problem, impl, library, created, state, detail, library_choice, "

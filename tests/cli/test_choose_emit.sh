@@ -52,7 +52,7 @@ refused 1 "kernel" "$convwise" choose ic64ih3oc64kh7 --model $model
 refused 1 "cannot read" "$convwise" choose nonsense --model $model
 refused 2 "PROBLEM is missing" "$convwise" choose --model $model
 refused 2 "--model FILE is missing" "$convwise" choose ic64ih56oc64kh1
-refused 1 "not a precision" "$convwise" choose ic64ih56oc64kh1 --model $model --precision f16
+refused 1 "not a precision" "$convwise" choose ic64ih56oc64kh1 --model $model --precision f64
 refused 2 "exclude each other" "$convwise" choose ic64ih56oc64kh1 --model $model --top 3 --all
 refused 2 "number from 1" "$convwise" choose ic64ih56oc64kh1 --model $model --top 0
 refused 1 "No such file" "$convwise" choose ic64ih56oc64kh1 --model "$work/none.json"

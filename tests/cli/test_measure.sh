@@ -62,7 +62,7 @@ refused 1 "bad.txt:2" "$convwise" measure --layers bad.txt --store no.db
 refused 3 "no network or file is called alexnt" "$convwise" measure --net alexnt --store no.db
 refused 1 "missing.txt" "$convwise" measure --layers missing.txt --store no.db
 refused 2 "nothing to measure" "$convwise" measure --store no.db
-refused 2 "--precision: 'f16'" "$convwise" measure --net alexnet --precision f16 --store no.db
+refused 2 "--precision: 'f64'" "$convwise" measure --net alexnet --precision f64 --store no.db
 refused 2 "--budget" "$convwise" measure --net alexnet --budget soon --store no.db
 refused 2 "--passes" "$convwise" measure --net alexnet --passes 9 --store no.db
 refused 2 "--grid: 'width'" "$convwise" measure --grid width=3 --store no.db

@@ -80,7 +80,7 @@ refused 1 "made.db" "$convwise" validate --store made.db --model made.db
 refused 1 "without alexnet" "$convwise" train --store single.db --validate network -o never.json
 refused 2 "oak" "$convwise" train --store made.db --learner oak
 refused 2 "features\|feature set" "$convwise" validate --store made.db --features best
-refused 2 "f16" "$convwise" train --store made.db --precision f16
+refused 2 "f64" "$convwise" train --store made.db --precision f64
 refused 2 "min-leaf" "$convwise" train --store made.db --min-leaf 0
 refused 2 "var-smoothing" "$convwise" train --store made.db --var-smoothing nan
 refused 2 "one learner" "$convwise" train --store made.db --learner tree --learner bayes

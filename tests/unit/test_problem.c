@@ -34,6 +34,12 @@ static void test_problem__text_gives_canonical_text(void **state) {
         {"ic8ih56oc8kh1sh2", "mb1ic8ih56oc8oh28kh1sh2ph0"},
         {"ic3ih8oc4kh3,u8", "mb1ic3ih8oc4oh6kh3ph0,u8"},
         {"ic3ih8oc4kh3,zp,t2,u8,nhwc", "mb1ic3ih8oc4oh6kh3ph0,u8,zp,t2"},
+        {"ic1ih5oc4kh1ph1", "mb1ic1ih5oc4oh7kh1ph1"}, /* windows of padding only */
+        {"ic3id8ih9oc4kd3kh3", "mb1ic3id8ih9oc4od6oh7kd3kh3pd0ph0"},
+        {"mb2ic3id8ih9oc4od4oh7kd3kh3sd2dd0pd1ph0", "mb2ic3id8ih9oc4od4oh7kd3kh3sd2pd1ph0"},
+        {"ic3id9ih9oc4kd3kh3dd1pd2,bf16,nchw,bwd_w", "mb1ic3id9ih9oc4od9oh7kd3kh3dd1pd2ph0,bf16,nchw,bwd_w"},
+        {"ic3ih9oc4kh3,bwd_d,f16", "mb1ic3ih9oc4oh7kh3ph0,f16,bwd_d"},
+        {"ic3ih8oc4kh3,s8,zp", "mb1ic3ih8oc4oh6kh3ph0,s8"},
         {"ic3ih8oc4kh3,f32,zp", "mb1ic3ih8oc4oh6kh3ph0"},
         {"ic3ih8oc4kh3nplain", "mb1ic3ih8oc4oh6kh3ph0"},
     };
@@ -107,15 +113,20 @@ static void test_problem__malformed_text_is_refused(void **state) {
         {"ic3ih5oc4kh3sh0", "at least 1"},
         {"ic3ih5oc4kh7", "larger than the padded input"},
         {"ic3ih5oc4kh3dh2", "larger than the padded input"},
-        {"ic3ih5oc4kh3ph3", "must be smaller than the kernel"},
-        {"ic3ih5oc4kh3oh100", "must be smaller than the kernel"},
+        {"ic3ih5oc4kh3ph20", "far larger than the kernel"},
+        {"ic3ih5oc4kh3oh100", "far larger than the kernel"},
         {"ic3ih50oc4kh3oh4ph0", "does not follow"},
         {"g3ic64ih5oc64kh3", "must divide"},
         {"g0ic64ih5oc64kh3", "g is 0"},
         {"ic100000ih1000oc4kh1", "source has 2^31"},
         {"ic1048576ih1oc1048576kh1", "weights has 2^31"},
         {"ic1ih10000oc1000kh1", "destination has 2^31"},
-        {"ic100ih2000oc1kh9ph4", "im2col matrix has 2^31"},
+        {"ic3id5ih5oc4kh3", "need id and kd"},
+        {"ic3ih5oc4kh3kd3", "need id and kd"},
+        {"ic3id5ih5oc4kd7kh3", "larger than the padded input id5"},
+        {"ic3id0ih5oc4kd1kh3", "at least 1"},
+        {"ic1000id1000ih1000oc1kd1kh1", "source has 2^31"},
+        {"ic3ih5oc4kh3,bwd", "wanted f32"},
         {"mb1048576ic1048576ih1048576iw1048576oc1048576kh1048576ph9", "2^31"},
     };
     for (size_t i = 0; i < CW_COUNT(cases); i++) {
@@ -149,9 +160,14 @@ static cw_problem random_problem(cw_rng *rng) {
     p.dh = one_in(rng, 3) - 1, p.dw = one_in(rng, 3) - 1;
     p.pt = one_in(rng, 5) - 1, p.pl = one_in(rng, 5) - 1, p.pb = one_in(rng, 5) - 1,
     p.pr = one_in(rng, 5) - 1;
-    p.prec = one_in(rng, 2) - 1, p.threads = one_in(rng, 4);
+    p.prec = one_in(rng, CW_PREC_COUNT) - 1, p.threads = one_in(rng, 4);
     p.ic = p.g * one_in(rng, 9), p.oc = p.g * one_in(rng, 9);
     p.zp = p.prec == CW_U8 ? one_in(rng, 2) - 1 : 0;
+    p.dir = one_in(rng, 3) - 1, p.layout = one_in(rng, 2) - 1;
+    if (one_in(rng, 3) == 1) {
+        p.id = one_in(rng, 12), p.kd = one_in(rng, 4), p.sd = one_in(rng, 3), p.dd = one_in(rng, 2) - 1;
+        p.pf = one_in(rng, 3) - 1, p.pk = one_in(rng, 3) - 1;
+    }
     return p;
 }
 
@@ -167,6 +183,7 @@ static void test_problem__random_problems_survive_text(void **state) {
         cw_problem_sizes(&p, &s);
         assert_int_equal(s.oh, windows(p.ih, p.kh, p.sh, p.dh, p.pt, p.pb));
         assert_int_equal(s.ow, windows(p.iw, p.kw, p.sw, p.dw, p.pl, p.pr));
+        assert_int_equal(s.od, p.id ? windows(p.id, p.kd, p.sd, p.dd, p.pf, p.pk) : 1);
         cw_problem canonical = p;
         cw_problem_canonical(&canonical);
         cw_problem_sizes(&canonical, &t);
@@ -203,6 +220,10 @@ static void test_problem__sizes_by_hand(void **state) {
     assert_true(s.gemm_m == 12544 && s.gemm_n == 64 && s.gemm_k == 147);
     assert_true(s.src_bytes == 4 * 3 * 224 * 224 && s.wei_bytes == 4 * 64 * 147 &&
                 s.dst_bytes == 4 * 64 * 12544);
+    p = parsed("mb2ic4id6ih10oc8kd3kh3,bf16");
+    cw_problem_sizes(&p, &s);
+    assert_true(s.macs == 2LL * 4 * 8 * 8 * 8 * 4 * 27 && s.gemm_m == 2 * 4 * 64 && s.gemm_k == 4 * 27);
+    assert_true(s.src_bytes == 2 * 2 * 4 * 6 * 100);
     p = parsed("mb2g8ic16ih10oc24kh3,u8");
     cw_problem_sizes(&p, &s);
     assert_true(s.macs == 2LL * 24 * 8 * 8 * 2 * 9 && s.gemm_n == 3 && s.gemm_k == 18 &&
@@ -239,6 +260,11 @@ static void test_problem__features_by_hand(void **state) {
     assert_true(feature("ocg_mod64", &p) == 32 && feature("is_dw", &p) == 0);
     double elements = 64.0 * 169 + 96.0 * 64 * 9 + 96.0 * 169;
     assert_true(fabs(feature("intensity", &p) - 13.0 * 13 * 64 * 96 * 9 / elements) < 1e-12);
+    p = parsed("mb2ic4id6ih10oc8kd3kh3,bf16,bwd_w,nchw");
+    assert_true(feature("macs", &p) == 2.0 * 4 * 8 * 8 * 8 * 4 * 27 &&
+                feature("src", &p) == 2.0 * 4 * 6 * 100);
+    assert_true(feature("id", &p) == 6 && feature("dir", &p) == 2 && feature("layout", &p) == 1);
+    assert_true(feature("is_3x3s1", &p) == 0 && feature("gemm_k", &p) == 4 * 27);
     p = parsed("g32ic32ih112oc32oh56kh3sh2ph0,u8,zp,t2");
     assert_true(feature("is_dw", &p) == 1 && feature("is_asym", &p) == 1 && feature("prec", &p) == 1);
     assert_true(feature("zp", &p) == 1 && feature("threads", &p) == 2 && feature("pb", &p) == 1 &&

@@ -267,7 +267,7 @@ static void test_store__counts_what_is_in_it(void **state) {
     assert_int_equal(info.impls, 2);
     assert_int_equal(info.measurements, 2);
     assert_int_equal(info.by_state[CW_STATE_OK], 2);
-    assert_int_equal(info.schema, 1);
+    assert_int_equal(info.schema, CW_STORE_SCHEMA);
     struct stat about;
     assert_int_equal(stat(f->path, &about), 0);
     assert_int_equal(info.bytes, about.st_size);

@@ -256,9 +256,44 @@ static void test_store_files__full_disk_keeps_what_was_stored(void **state) {
     assert_int_equal(kept, stored);
 }
 
+/* A store of schema 1, made from a current one by taking away what schema 2 added. */
+static void test_store_files__older_stores_are_brought_up_to_date(void **state) {
+    const fixture *f = *state;
+    cw_error err;
+    cw_store *store = open_writer_at(f->path);
+    cw_measurement m = measured(P1, "own.a", 100);
+    add(store, &m);
+    cw_store_close(store);
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(
+            db,
+            "DROP INDEX problem_order;"
+            "ALTER TABLE problem DROP COLUMN depth; ALTER TABLE problem DROP COLUMN kd;"
+            "ALTER TABLE problem DROP COLUMN sd; ALTER TABLE problem DROP COLUMN dd;"
+            "ALTER TABLE problem DROP COLUMN pf; ALTER TABLE problem DROP COLUMN pk;"
+            "ALTER TABLE problem DROP COLUMN dir; ALTER TABLE run DROP COLUMN source; DROP TABLE source;"
+            "CREATE UNIQUE INDEX problem_order ON problem (mb, g, ic, ih, iw, oc, kh, kw, sh, sw, dh, dw,"
+            " pt, pl, pb, pr, prec, zp, layout, threads);"
+            "PRAGMA user_version = 1",
+            NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+    assert_refused(cw_store_open(f->path, CW_STORE_READ, &store, &err), CW_FORMAT, err, "older convwise");
+    store = open_writer_at(f->path);
+    m.impl = "own.b";
+    add(store, &m);
+    cw_store_close(store);
+    store = open_at(f->path, CW_STORE_READ);
+    assert_int_equal(rows_of(store, NULL), 2);
+    cw_store_close(store);
+}
+
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_make, fixture_remove)
     const struct CMUnitTest tests[] = {
+        T(test_store_files__older_stores_are_brought_up_to_date),
         T(test_store_files__refuses_files_that_are_no_stores),
         T(test_store_files__refuses_a_truncated_store),
         T(test_store_files__empty_file_is_refused_by_readers_and_filled_by_writers),
