@@ -77,7 +77,7 @@ expect 1 "is empty, not a store" "$convwise" store info empty.db
 expect 1 "No such file" "$convwise" store info missing.db
 expect 1 "is a folder" "$convwise" store info .
 expect 1 "not an SQLite database" "$convwise" store info out.csv
-sqlite3 before.db "PRAGMA user_version = 2"
+sqlite3 before.db "PRAGMA user_version = 99"
 expect 1 "update convwise" "$convwise" store info before.db
 sqlite3 foreign.db "CREATE TABLE t (x)"
 expect 1 "another program" "$convwise" store info foreign.db
