@@ -10,6 +10,7 @@ static const struct command {
     {"doctor", cmd_doctor, "what this machine and its backends are, and what may disturb times"},
     {"impls", cmd_impls, "every implementation, and whether it supports a problem"},
     {"measure", cmd_measure, "times implementations on layers, into a store"},
+    {"import", cmd_import, "measurements that others made, into a store"},
     {"store", cmd_store, "look at stores of measurements, export, merge and compare them"},
     {"train", cmd_train, "learn a model from measurements"},
     {"validate", cmd_validate, "how well learners choose for layers they have not seen"},

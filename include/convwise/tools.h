@@ -84,8 +84,9 @@ CW_API void cw_store_close(cw_store *store);
     X(CUT_OFF,                                                                                               \
       "cut off") /* clearly slower than the best: timing stopped early, the time is real but rough */        \
     X(SKIPPED,                                                                                               \
-      "skipped")      /* hopeless by its speed on other problems, and slow: not run; detail has figures */   \
-    X(LABEL, "label") /* imported: known to be the fastest, no time is known */                              \
+      "skipped")        /* hopeless by its speed on other problems, and slow: not run; detail has figures */ \
+    X(LABEL, "label")   /* imported: known to be the fastest, no time is known */                            \
+    X(ABSENT, "absent") /* imported: the source has no time and does not say why */                          \
     X(NOT_MEASURED, "not measured") /* never stored: stands for an absent row */
 typedef enum cw_state {
 #define X(symbol, name) CW_STATE_##symbol,

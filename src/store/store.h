@@ -29,6 +29,9 @@ typedef enum cw_store_query {
     CW_QUERY_ROLLBACK,
     CW_QUERY_ADD_MACHINE,
     CW_QUERY_FIND_MACHINE,
+    CW_QUERY_ADD_SOURCE,
+    CW_QUERY_FIND_SOURCE,
+    CW_QUERY_END_SOURCE,
     CW_QUERY_ADD_RUN,
     CW_QUERY_FIND_RUN,
     CW_QUERY_ADD_LIBRARY,
@@ -73,6 +76,19 @@ cw_status cw_store_begin(cw_store *store, cw_error *err);
 cw_status cw_store_begin_read(cw_store *store, cw_error *err);
 cw_status cw_store_end(cw_store *store, cw_status status, cw_error *err);
 
+/* What others measured, as stored (table source). The text is borrowed. */
+typedef struct cw_source {
+    const char *kind, *name;
+    int64_t kept; /* 0 = all that was measured */
+    const char *scope, *summary;
+} cw_source;
+/* Inside a transaction. Id of the source of that kind and name, which is added where it is missing. */
+cw_status cw_store_put_source(cw_store *store, const cw_source *source, int64_t *id, bool *added,
+                              cw_error *err);
+/* Inside a transaction: what is known once all of it is read. */
+cw_status cw_store_end_source(cw_store *store, int64_t id, int64_t kept, const char *scope,
+                              const char *summary, cw_error *err);
+
 /* A run as stored. The text is borrowed. */
 typedef struct cw_run {
     cw_machine machine;
@@ -81,13 +97,25 @@ typedef struct cw_run {
     const char *tool;
     int64_t protocol, threads;
     const char *conditions;
+    int64_t source_id;       /* of this store; 0 = measured by convwise, or see source */
+    const cw_source *source; /* what cw_store_each_run reads; NULL = measured by convwise */
 } cw_run;
 /* Inside a transaction. Id of the run of that uid, which is added where it is missing. */
 cw_status cw_store_put_run(cw_store *store, const cw_run *run, int64_t *id, cw_error *err);
 /* What cw_store_add demands of a measurement. */
 cw_status cw_store_check(const cw_measurement *m, cw_error *err);
-/* Inside a transaction. created: milliseconds since 1970, 0 = now, else the same measurement is not added
- * twice. */
+/* Inside a transaction: ids of what a measurement refers to, added where missing. */
+cw_status cw_store_put_problem(cw_store *store, const cw_problem *p, int64_t *id, cw_error *err);
+cw_status cw_store_put_impl(cw_store *store, const cw_measurement *m, int64_t *impl, int64_t *library,
+                            cw_error *err);
+typedef struct cw_row_keys {
+    int64_t run, problem, impl, library;
+    int64_t created; /* milliseconds since 1970, 0 = now */
+} cw_row_keys;
+/* Inside a transaction. m has passed cw_store_check and belongs to the keys. */
+cw_status cw_store_put_row(cw_store *store, const cw_row_keys *keys, const cw_measurement *m, cw_error *err);
+/* Inside a transaction, all of these at once. created: milliseconds since 1970, 0 = now, else the same
+ * measurement is not added twice. */
 cw_status cw_store_put(cw_store *store, int64_t run, int64_t created, const cw_measurement *m, bool *added,
                        cw_error *err);
 cw_status cw_store_put_net(cw_store *store, const cw_net *net, cw_error *err);

@@ -241,6 +241,13 @@ static cw_status on_run(cw_store *store, sqlite3_stmt *s, void *arg, cw_error *e
     run.protocol = sqlite3_column_int64(s, at++);
     run.threads = sqlite3_column_int64(s, at++);
     run.conditions = text_at(s, at++);
+    run.source_id = 0;
+    const cw_source source = {text_at(s, at + 1), text_at(s, at + 2), sqlite3_column_int64(s, at + 3),
+                              text_at(s, at + 4), text_at(s, at + 5)};
+    run.source = sqlite3_column_type(s, at) == SQLITE_NULL ? NULL : &source;
+    if (run.source && (!cw_store_name_ok(source.kind, CW_STORE_NAME_MAX) ||
+                       !cw_store_printable(source.name, CW_STORE_NAME_MAX)))
+        return cw_store_bad_row(store, "source", sqlite3_column_int64(s, at), "a text is out of bounds", err);
     if (!cw_store_name_ok(run.uid, CW_STORE_VERSION_MAX) || !cw_store_printable(run.tool, CW_STORE_NAME_MAX))
         return cw_store_bad_row(store, "run", id, "a text is out of bounds", err);
     return v->visit(v->arg, id, &run);
@@ -250,7 +257,9 @@ cw_status cw_store_each_run(cw_store *store, cw_run_visit *visit, void *arg, cw_
     run_visit v = {visit, arg};
     return each_row(store,
                     "SELECT " MACHINE_COLUMNS ", run.id, run.uid, run.started, run.tool, run.protocol,"
-                    " run.threads, run.conditions FROM run LEFT JOIN machine ON machine.id = run.machine"
+                    " run.threads, run.conditions, run.source, source.kind, source.name, source.kept,"
+                    " source.scope, source.summary FROM run LEFT JOIN machine ON machine.id = run.machine"
+                    " LEFT JOIN source ON source.id = run.source"
                     " ORDER BY run.id",
                     NULL, on_run, &v, err);
 }

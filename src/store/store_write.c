@@ -13,9 +13,13 @@ static const char *const sql[CW_QUERY_COUNT] = {
         "INSERT INTO machine (fingerprint, cpu, isa, avx2, avx512, vnni, bf16, cores, l1d,"
         " l2, l3) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
     [CW_QUERY_FIND_MACHINE] = "SELECT id FROM machine WHERE fingerprint = ?",
+    [CW_QUERY_ADD_SOURCE] = "INSERT INTO source (kind, name, kept, scope, summary) VALUES (?, ?, ?, ?, ?)"
+                            " ON CONFLICT DO NOTHING",
+    [CW_QUERY_FIND_SOURCE] = "SELECT id FROM source WHERE kind = ? AND name = ?",
+    [CW_QUERY_END_SOURCE] = "UPDATE source SET kept = ?2, scope = ?3, summary = ?4 WHERE id = ?1",
     [CW_QUERY_ADD_RUN] =
-        "INSERT INTO run (uid, machine, started, tool, protocol, threads, conditions) VALUES"
-        " (coalesce(?, lower(hex(randomblob(16)))), ?, coalesce(?, unixepoch()), ?, ?, ?, ?) RETURNING id",
+        "INSERT INTO run (uid, machine, started, tool, protocol, threads, conditions, source) VALUES"
+        " (coalesce(?, lower(hex(randomblob(16)))), ?, coalesce(?, unixepoch()), ?, ?, ?, ?, ?) RETURNING id",
     [CW_QUERY_FIND_RUN] = "SELECT id FROM run WHERE uid = ?",
     [CW_QUERY_ADD_LIBRARY] = "INSERT INTO library (backend, version) VALUES (?, ?) ON CONFLICT DO NOTHING",
     [CW_QUERY_FIND_LIBRARY] = "SELECT id FROM library WHERE backend = ? AND version = ?",
@@ -122,6 +126,29 @@ cw_status cw_store_end(cw_store *store, cw_status status, cw_error *err) {
 
 /* ---- Runs ---- */
 
+cw_status cw_store_put_source(cw_store *store, const cw_source *source, int64_t *id, bool *added,
+                              cw_error *err) {
+    sqlite3_stmt *s = statement(store, CW_QUERY_ADD_SOURCE);
+    bind_text(s, 1, source->kind);
+    bind_text(s, 2, source->name);
+    if (source->kept > 0) sqlite3_bind_int64(s, 3, source->kept);
+    bind_text(s, 4, source->scope);
+    bind_text(s, 5, source->summary);
+    cw_status status = add_and_find(store, s, CW_QUERY_FIND_SOURCE, source->kind, source->name, id, err);
+    if (status == CW_OK && added) *added = sqlite3_changes(store->db) > 0;
+    return status;
+}
+
+cw_status cw_store_end_source(cw_store *store, int64_t id, int64_t kept, const char *scope,
+                              const char *summary, cw_error *err) {
+    sqlite3_stmt *s = statement(store, CW_QUERY_END_SOURCE);
+    sqlite3_bind_int64(s, 1, id);
+    if (kept > 0) sqlite3_bind_int64(s, 2, kept);
+    bind_text(s, 3, scope);
+    bind_text(s, 4, summary);
+    return run(store, s, NULL, err);
+}
+
 cw_status cw_store_put_run(cw_store *store, const cw_run *r, int64_t *id, cw_error *err) {
     cw_status status;
     if (r->uid) {
@@ -130,8 +157,12 @@ cw_status cw_store_put_run(cw_store *store, const cw_run *r, int64_t *id, cw_err
         status = run(store, find, id, err);
         if (status != CW_OK || *id) return status;
     }
+    int64_t machine, source = r->source_id;
+    if (r->source) {
+        status = cw_store_put_source(store, r->source, &source, NULL, err);
+        if (status != CW_OK) return status;
+    }
     const cw_machine *m = &r->machine;
-    int64_t machine;
     const int64_t numbers[] = {m->avx2, m->avx512, m->vnni, m->bf16, m->cores, m->l1d, m->l2, m->l3};
     sqlite3_stmt *s = statement(store, CW_QUERY_ADD_MACHINE);
     bind_text(s, 1, m->fingerprint);
@@ -148,6 +179,7 @@ cw_status cw_store_put_run(cw_store *store, const cw_run *r, int64_t *id, cw_err
     sqlite3_bind_int64(s, 5, r->protocol);
     sqlite3_bind_int64(s, 6, r->threads);
     bind_text(s, 7, r->conditions);
+    if (source) sqlite3_bind_int64(s, 8, source);
     return run(store, s, id, err);
 }
 
@@ -206,7 +238,7 @@ cw_status cw_store_check(const cw_measurement *m, cw_error *err) {
     return cw_problem_check(&m->problem, err);
 }
 
-static cw_status put_problem(cw_store *store, const cw_problem *p, int64_t *id, cw_error *err) {
+cw_status cw_store_put_problem(cw_store *store, const cw_problem *p, int64_t *id, cw_error *err) {
     char text[CW_PROBLEM_TEXT];
     cw_problem canonical = *p;
     cw_problem_canonical(&canonical);
@@ -217,7 +249,18 @@ static cw_status put_problem(cw_store *store, const cw_problem *p, int64_t *id, 
 #define X(field) sqlite3_bind_int(s, at++, canonical.field);
     CW_PROBLEM_FIELDS(X)
 #undef X
-    return add_and_find(store, s, CW_QUERY_FIND_PROBLEM, text, NULL, id, err);
+    cw_status status = run(store, s, NULL, err);
+    if (status == CW_OK && sqlite3_changes(store->db) > 0)
+        *id = sqlite3_last_insert_rowid(store->db);
+    else if (status == CW_OK) {
+        s = statement(store, CW_QUERY_FIND_PROBLEM);
+        bind_text(s, 1, text);
+        status = run(store, s, id, err);
+        if (status == CW_OK && *id == 0)
+            status =
+                cw_fail(err, CW_FORMAT, "%.90s: \"%.90s\" conflicts with a damaged row", store->path, text);
+    }
+    return status;
 }
 
 /* At most CW_STORE_DETAIL_MAX bytes of one line, cut between UTF-8 characters. */
@@ -247,38 +290,44 @@ static void bind_measurement(sqlite3_stmt *s, int at, const cw_measurement *m, c
     for (size_t i = 0; i < CW_COUNT(m->pass_ns); i++) sqlite3_bind_double(s, at++, m->pass_ns[i]);
 }
 
-cw_status cw_store_put(cw_store *store, int64_t run_id, int64_t created, const cw_measurement *m, bool *added,
-                       cw_error *err) {
-    int64_t problem, impl, library, there = 0;
-    char detail[CW_STORE_DETAIL_MAX + 1];
-    cw_status status = put_problem(store, &m->problem, &problem, err);
-    if (status != CW_OK) return status;
+cw_status cw_store_put_impl(cw_store *store, const cw_measurement *m, int64_t *impl, int64_t *library,
+                            cw_error *err) {
     sqlite3_stmt *s = statement(store, CW_QUERY_ADD_IMPL);
     bind_text(s, 1, m->impl);
     bind_text(s, 2, cw_family_name(m->family));
     sqlite3_bind_int(s, 3, m->candidate);
-    status = add_and_find(store, s, CW_QUERY_FIND_IMPL, m->impl, NULL, &impl, err);
+    cw_status status = add_and_find(store, s, CW_QUERY_FIND_IMPL, m->impl, NULL, impl, err);
     if (status != CW_OK) return status;
     s = statement(store, CW_QUERY_ADD_LIBRARY);
     bind_text(s, 1, m->backend);
     bind_text(s, 2, m->version);
-    status = add_and_find(store, s, CW_QUERY_FIND_LIBRARY, m->backend, m->version, &library, err);
-    if (status != CW_OK) return status;
-    if (created) {
-        const int64_t keys[] = {problem, impl, created, run_id, library};
-        s = statement(store, CW_QUERY_FIND_MEASUREMENT);
-        for (int i = 0; i < (int)CW_COUNT(keys); i++) sqlite3_bind_int64(s, 1 + i, keys[i]);
+    return add_and_find(store, s, CW_QUERY_FIND_LIBRARY, m->backend, m->version, library, err);
+}
+
+cw_status cw_store_put_row(cw_store *store, const cw_row_keys *keys, const cw_measurement *m, cw_error *err) {
+    const int64_t ids[] = {keys->run, keys->problem, keys->impl, keys->library};
+    char detail[CW_STORE_DETAIL_MAX + 1];
+    clip_detail(detail, m->detail);
+    sqlite3_stmt *s = statement(store, CW_QUERY_ADD_MEASUREMENT);
+    for (int i = 0; i < (int)CW_COUNT(ids); i++) sqlite3_bind_int64(s, 1 + i, ids[i]);
+    if (keys->created) sqlite3_bind_int64(s, 5, keys->created);
+    bind_measurement(s, 6, m, detail);
+    return run(store, s, NULL, err);
+}
+
+cw_status cw_store_put(cw_store *store, int64_t run_id, int64_t created, const cw_measurement *m, bool *added,
+                       cw_error *err) {
+    int64_t there = 0;
+    cw_row_keys keys = {.run = run_id, .created = created};
+    cw_status status = cw_store_put_problem(store, &m->problem, &keys.problem, err);
+    if (status == CW_OK) status = cw_store_put_impl(store, m, &keys.impl, &keys.library, err);
+    if (status == CW_OK && created) {
+        const int64_t key[] = {keys.problem, keys.impl, created, run_id, keys.library};
+        sqlite3_stmt *s = statement(store, CW_QUERY_FIND_MEASUREMENT);
+        for (int i = 0; i < (int)CW_COUNT(key); i++) sqlite3_bind_int64(s, 1 + i, key[i]);
         status = run(store, s, &there, err);
     }
-    if (status == CW_OK && !there) {
-        const int64_t keys[] = {run_id, problem, impl, library};
-        clip_detail(detail, m->detail);
-        s = statement(store, CW_QUERY_ADD_MEASUREMENT);
-        for (int i = 0; i < (int)CW_COUNT(keys); i++) sqlite3_bind_int64(s, 1 + i, keys[i]);
-        if (created) sqlite3_bind_int64(s, 5, created);
-        bind_measurement(s, 6, m, detail);
-        status = run(store, s, NULL, err);
-    }
+    if (status == CW_OK && !there) status = cw_store_put_row(store, &keys, m, err);
     if (added) *added = !there;
     return status;
 }
