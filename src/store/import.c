@@ -6,7 +6,9 @@
 #include <time.h>
 
 /* The one list of kinds: names for help, and their readers, in the same order. */
-#define KINDS(X)
+#define KINDS(X)                                                                                             \
+    X(arff, "ARFF: which implementation is fastest, without times")                                          \
+    X(layers, "CSV, one line a layer: times of several implementations")
 
 static const cw_import_kind kinds[] = {
 #define X(name, about) {#name, about},
@@ -18,7 +20,6 @@ static cw_import_fn *const readers[] = {
 #define X(name, about) cw_import_##name,
     KINDS(X)
 #undef X
-        NULL,
 };
 
 const cw_import_kind *cw_import_kinds(void) {
@@ -130,6 +131,27 @@ cw_status cw_importer_add_net(cw_importer *im, const cw_net *net) {
     cw_status status = cw_store_put_net(im->store, net, im->err);
     if (status == CW_OK) im->sum.networks++;
     return status;
+}
+
+cw_status cw_importer_count_repeats(cw_importer *im) {
+    static const char from[] = "FROM measurement WHERE run IN (SELECT id FROM run WHERE source =";
+    const char *const ask[] = {
+        "SELECT (SELECT count(*) %s %lld)) - (SELECT count(*) FROM (SELECT DISTINCT problem, impl %s %lld)))",
+        "SELECT count(*) FROM (SELECT 1 %s %lld) AND state = 'label' GROUP BY problem"
+        " HAVING count(DISTINCT impl) > 1)",
+        "SELECT count(DISTINCT problem) FROM (SELECT problem %s %lld) GROUP BY problem, impl"
+        " HAVING count(DISTINCT coalesce(time_ns, state)) > 1)",
+    };
+    int64_t count[CW_COUNT(ask)];
+    for (size_t i = 0; i < CW_COUNT(ask); i++) {
+        char sql[400];
+        sqlite3_snprintf(sizeof sql, sql, ask[i], from, im->source, from, im->source);
+        cw_status status = cw_store_int(im->store, sql, &count[i], im->err);
+        if (status != CW_OK) return status;
+    }
+    im->sum.duplicates = count[0];
+    im->sum.contradictory = count[1] + count[2];
+    return CW_OK;
 }
 
 /* ---- Import ---- */

@@ -37,6 +37,9 @@ cw_status cw_importer_begin_run(cw_importer *im, const char *fingerprint, const 
  * backend, version and family throughout an import. */
 cw_status cw_importer_add(cw_importer *im, int64_t line, const cw_measurement *m);
 cw_status cw_importer_add_net(cw_importer *im, const cw_net *net);
+/* Counts what this import says more than once of one problem and implementation (duplicates), and problems of
+ * which it says different things (contradictory: two implementations are the fastest, or two times). */
+cw_status cw_importer_count_repeats(cw_importer *im);
 /* Complains of a line that stays; for what is handled as documented. */
 void cw_importer_note(cw_importer *im, int64_t line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
