@@ -4,7 +4,7 @@
 #include <string.h>
 
 typedef struct options {
-    const char *action, *output, *machine;
+    const char *action, *output, *machine, *format, *features;
     const char *paths[64];
     int count;
     bool json;
@@ -116,17 +116,37 @@ static int run_info(const options *o) {
 
 /* ---- export and merge ---- */
 
+static cw_status export_arff(cw_store *store, const options *o, const char *output, cw_error *err) {
+    const cw_dataset_options wanted = {
+        .features = o->features ? o->features : "raw", .fingerprint = o->machine, .prec = -1};
+    cw_dataset *data = NULL;
+    cw_status status = cw_dataset_load(store, &wanted, &data, err);
+    if (status == CW_OK) status = cw_dataset_export_arff(data, output, err);
+    cw_dataset_free(data);
+    return status;
+}
+
 static int run_export(const options *o) {
     int code = CLI_DONE;
     cw_error err = {0};
-    const char *output = o->output ? o->output : "/dev/stdout";
-    if (o->json && !o->output) return cli_usage("store export --json needs -o FILE for the CSV");
+    const char *output = o->output ? o->output : "/dev/stdout", *format = o->format ? o->format : "csv";
+    cw_status status;
+    bool csv = strcmp(format, "csv") == 0, arff = strcmp(format, "arff") == 0;
+    if (!csv && !arff && strcmp(format, "jsonl") != 0)
+        return cli_usage("store export has no format \"%.40s\": there are csv, arff and jsonl", format);
+    if (!arff && (o->features || o->machine))
+        return cli_usage("--features and --machine are for --format arff: %s has every measurement", format);
+    if (o->json && !o->output) return cli_usage("store export --json needs -o FILE for the export");
     cw_store *store = open_store(o->paths[0], CW_STORE_READ, &code);
     if (!store) return code;
-    if (cw_store_export_csv(store, output, &err) != CW_OK)
+    if (arff)
+        status = export_arff(store, o, output, &err);
+    else
+        status = csv ? cw_store_export_csv(store, output, &err) : cw_store_export_jsonl(store, output, &err);
+    if (status != CW_OK)
         code = cli_fail(&err);
     else if (o->json)
-        code = cli_print_json(json_pack("{s:s, s:s}", "store", o->paths[0], "csv", output));
+        code = cli_print_json(json_pack("{s:s, s:s}", "store", o->paths[0], format, output));
     cw_store_close(store);
     return code;
 }
@@ -272,6 +292,12 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case 'm':
         o->machine = arg;
         return 0;
+    case 'f':
+        o->format = arg;
+        return 0;
+    case 'F':
+        o->features = arg;
+        return 0;
     case 'j':
         o->json = true;
         return 0;
@@ -290,18 +316,21 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 
 int cmd_store(int argc, char **argv) {
     static const struct argp_option table[] = {
-        {"output", 'o', "FILE", 0, "export: where the CSV goes (default: standard output)", 0},
-        {"machine", 'm', "FINGERPRINT", 0, "diff: compare this machine's times only (see info)", 0},
+        {"output", 'o', "FILE", 0, "export: where it goes (default: standard output)", 0},
+        {"format", 'f', "FORMAT", 0, "export: csv (default), jsonl or arff", 0},
+        {"features", 'F', "SET", 0, "export as arff: raw (default) or engineered", 0},
+        {"machine", 'm', "FINGERPRINT", 0, "diff, export as arff: this machine's times only (see info)", 0},
         {"json", 'j', NULL, 0, "Print one JSON document", 0},
         {0},
     };
     static const struct argp argp = {
         table,
         parse,
-        "info STORE\nexport STORE [-o FILE]\nmerge STORE OTHER...\ndiff BEFORE AFTER",
+        "info STORE\nexport STORE [-f FORMAT] [-o FILE]\nmerge STORE OTHER...\ndiff BEFORE AFTER",
         "Looks at stores of measurements and moves measurements between them.\v"
         "info     how much is in it: states, machines, networks, size\n"
-        "export   every measurement as CSV; columns are in docs/formats.md\n"
+        "export   every measurement as CSV or JSON lines, or each problem's features and\n"
+        "         fastest implementation as ARFF; columns are in docs/formats.md\n"
         "merge    adds what the others have to STORE (created where missing)\n"
         "diff     the problems whose fastest implementation differs, both times,\n"
         "         and what keeping the former one costs now",

@@ -163,6 +163,9 @@ CW_API cw_status cw_store_merge(cw_store *store, const char *other_path, int64_t
 /* Writes every measurement as CSV (RFC 4180, one line of names first; columns in docs/formats.md) to path,
  * all or nothing. */
 CW_API cw_status cw_store_export_csv(cw_store *store, const char *path, cw_error *err);
+/* The same as JSON lines: one object a measurement, keys as the columns of the CSV, null where it has
+ * nothing. */
+CW_API cw_status cw_store_export_jsonl(cw_store *store, const char *path, cw_error *err);
 
 /* ---- 4. Measure ---- */
 
@@ -220,6 +223,10 @@ CW_API const char *cw_dataset_class(const cw_dataset *data, size_t index);
 CW_API const cw_problem *cw_dataset_problem(const cw_dataset *data, size_t row);
 /* Nanoseconds, NaN where there is no time. */
 CW_API double cw_dataset_time(const cw_dataset *data, size_t row, size_t index);
+
+/* Writes the dataset as ARFF to path, all or nothing: one row a problem, its features and, as the nominal
+ * attribute `class`, the fastest implementation. */
+CW_API cw_status cw_dataset_export_arff(const cw_dataset *data, const char *path, cw_error *err);
 
 /* ---- 6. Train ---- */
 

@@ -8,7 +8,8 @@
 /* The one list of kinds: names for help, and their readers, in the same order. */
 #define KINDS(X)                                                                                             \
     X(arff, "ARFF: which implementation is fastest, without times")                                          \
-    X(layers, "CSV, one line a layer: times of several implementations")
+    X(layers, "CSV, one line a layer: times of several implementations")                                     \
+    X(csv, "what 'convwise store export' writes")
 
 static const cw_import_kind kinds[] = {
 #define X(name, about) {#name, about},

@@ -258,7 +258,9 @@ bool cw_columns_problem(const cw_columns *c, char *const *values, cw_problem *ou
     *out = (cw_problem){.threads = n[CW_ROLE_threads], .mb = n[CW_ROLE_mb], .g = n[CW_ROLE_g]};
 #define TAKE(field) out->field = n[CW_ROLE_##field];
     TAKE(ic)
-    TAKE(oc) TAKE(ih) TAKE(iw) TAKE(kh) TAKE(kw) TAKE(sh) TAKE(sw) TAKE(dh) TAKE(dw)
+    TAKE(oc)
+    TAKE(ih)
+    TAKE(iw) TAKE(kh) TAKE(kw) TAKE(sh) TAKE(sw) TAKE(dh) TAKE(dw)
 #undef TAKE
         out->pt = out->pb = n[CW_ROLE_ph];
     out->pl = out->pr = n[CW_ROLE_pw];

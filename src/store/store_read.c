@@ -75,10 +75,11 @@ static cw_status each_row(cw_store *store, const char *sql, const char *paramete
     " LEFT JOIN run ON run.id = m.run LEFT JOIN machine ON machine.id = run.machine"                         \
     " LEFT JOIN impl ON impl.id = m.impl LEFT JOIN library ON library.id = m.library "
 
-static const char newest_sql[] = COLUMNS
-    "problem p CROSS JOIN measurement m ON m.problem = p.id" JOINS
-    "WHERE ?1 IS NULL OR machine.fingerprint = ?1 ORDER BY " PROBLEM_COLUMNS ", impl.name, m.created DESC,"
-    " m.id DESC";
+/* What an import does not know (a label has no time, an absent one nothing) never hides what is known. */
+static const char newest_sql[] =
+    COLUMNS "problem p CROSS JOIN measurement m ON m.problem = p.id" JOINS
+            "WHERE ?1 IS NULL OR machine.fingerprint = ?1 ORDER BY " PROBLEM_COLUMNS ", impl.name,"
+            " m.state IN ('label', 'absent'), m.created DESC, m.id DESC";
 static const char all_sql[] = COLUMNS "measurement m LEFT JOIN problem p ON p.id = m.problem" JOINS
                                       "WHERE ?1 IS NULL OR machine.fingerprint = ?1 ORDER BY m.id";
 

@@ -1,4 +1,4 @@
-/* transfer.c: measurements out of a store and into another: merge and CSV. */
+/* transfer.c: measurements out of a store and into another: merge, CSV, JSON lines. */
 #include "store.h"
 #include <math.h>
 #include <string.h>
@@ -88,46 +88,116 @@ static void put_real(cw_buf *buf, double x) {
     if (!isnan(x)) cw_buf_double(buf, x);
 }
 
-static cw_status export_row(void *arg, const cw_stored *row) {
-    cw_buf *buf = arg;
-    const cw_measurement *m = &row->m;
+/* The columns of a measurement, in the order of both formats; CW_PROBLEM_FIELDS come behind. */
+static const char *const text_names[] = {"problem", "impl",  "backend", "version",
+                                         "family",  "state", "detail"};
+static const char *const flag_names[] = {"candidate", "library_choice", "samples"};
+static const char *const real_names[] = {
+    "time_ns",        "min_ns",          "median_ns", "mad_ns",   "prepare_ns", "src_reorder_ns",
+    "dst_reorder_ns", "workspace_bytes", "error",     "pass1_ns", "pass2_ns",   "pass3_ns",
+    "pass4_ns",       "pass5_ns",        "pass6_ns",  "pass7_ns", "pass8_ns"};
+
+typedef struct row_values {
+    char problem[CW_PROBLEM_TEXT];
+    const char *texts[CW_COUNT(text_names)];
+    int32_t flags[CW_COUNT(flag_names)];
+    double reals[CW_COUNT(real_names)]; /* NaN = nothing */
+} row_values;
+
+static void take_values(row_values *v, const cw_measurement *m) {
     const double reals[] = {m->time_ns,        m->min_ns,          m->median_ns,
                             m->mad_ns,         m->prepare_ns,      m->src_reorder_ns,
                             m->dst_reorder_ns, m->workspace_bytes, m->error};
-    char problem[CW_PROBLEM_TEXT];
-    cw_problem_format(&m->problem, problem, sizeof problem);
+    cw_problem_format(&m->problem, v->problem, sizeof v->problem);
     const char *const texts[] = {
-        problem,  m->impl, m->backend, m->version, cw_family_name(m->family), cw_state_name(m->state),
+        v->problem, m->impl, m->backend, m->version, cw_family_name(m->family), cw_state_name(m->state),
         m->detail};
-    cw_buf_printf(buf, "%s,%lld", row->fingerprint, (long long)row->created);
-    for (size_t i = 0; i < CW_COUNT(texts); i++) {
-        cw_buf_put(buf, ",");
-        put_text(buf, texts[i]);
-    }
-    cw_buf_printf(buf, ",%d,%d,%d", m->candidate, m->library_choice, m->samples);
-    for (size_t i = 0; i < CW_COUNT(reals); i++) put_real(buf, reals[i]);
+    const int32_t flags[] = {m->candidate, m->library_choice, m->samples};
+    memcpy(v->texts, texts, sizeof texts);
+    memcpy(v->flags, flags, sizeof flags);
+    memcpy(v->reals, reals, sizeof reals);
     for (size_t i = 0; i < CW_COUNT(m->pass_ns); i++)
-        put_real(buf, m->pass_ns[i] > 0 ? m->pass_ns[i] : (double)NAN);
-#define X(field) cw_buf_printf(buf, ",%d", m->problem.field);
+        v->reals[CW_COUNT(reals) + i] = m->pass_ns[i] > 0 ? m->pass_ns[i] : (double)NAN;
+}
+
+static cw_status csv_row(void *arg, const cw_stored *row) {
+    cw_buf *buf = arg;
+    row_values v;
+    take_values(&v, &row->m);
+    cw_buf_printf(buf, "%s,%lld", row->fingerprint, (long long)row->created);
+    for (size_t i = 0; i < CW_COUNT(v.texts); i++) {
+        cw_buf_put(buf, ",");
+        put_text(buf, v.texts[i]);
+    }
+    for (size_t i = 0; i < CW_COUNT(v.flags); i++) cw_buf_printf(buf, ",%d", v.flags[i]);
+    for (size_t i = 0; i < CW_COUNT(v.reals); i++) put_real(buf, v.reals[i]);
+#define X(field) cw_buf_printf(buf, ",%d", row->m.problem.field);
     CW_PROBLEM_FIELDS(X)
 #undef X
     cw_buf_put(buf, "\r\n");
     return buf->failed ? CW_NO_MEMORY : CW_OK;
 }
 
+static cw_status export_rows(cw_store *store, cw_stored_visit *visit, cw_buf *buf, const char *path,
+                             cw_error *err) {
+    cw_status status = cw_store_walk(store, NULL, false, visit, buf, err);
+    if (status == CW_NO_MEMORY || (status == CW_OK && buf->failed)) status = cw_fail_memory(err);
+    /* A store without measurements has no lines: cw_write_file wants a text all the same. */
+    if (status == CW_OK) status = cw_write_file(path, buf->text ? buf->text : "", buf->length, err);
+    cw_buf_release(buf);
+    return status;
+}
+
 cw_status cw_store_export_csv(cw_store *store, const char *path, cw_error *err) {
     cw_buf buf = {0};
-    cw_buf_put(&buf, "machine,created_ms,problem,impl,backend,version,family,state,detail,candidate,"
-                     "library_choice,samples,time_ns,min_ns,median_ns,mad_ns,prepare_ns,src_reorder_ns,"
-                     "dst_reorder_ns,workspace_bytes,error,pass1_ns,pass2_ns,pass3_ns,pass4_ns,pass5_ns,"
-                     "pass6_ns,pass7_ns,pass8_ns");
+    cw_buf_put(&buf, "machine,created_ms");
+    for (size_t i = 0; i < CW_COUNT(text_names); i++) cw_buf_printf(&buf, ",%s", text_names[i]);
+    for (size_t i = 0; i < CW_COUNT(flag_names); i++) cw_buf_printf(&buf, ",%s", flag_names[i]);
+    for (size_t i = 0; i < CW_COUNT(real_names); i++) cw_buf_printf(&buf, ",%s", real_names[i]);
 #define X(field) cw_buf_put(&buf, "," #field);
     CW_PROBLEM_FIELDS(X)
 #undef X
     cw_buf_put(&buf, "\r\n");
-    cw_status status = cw_store_walk(store, NULL, false, export_row, &buf, err);
-    if (status == CW_NO_MEMORY || (status == CW_OK && buf.failed)) status = cw_fail_memory(err);
-    if (status == CW_OK) status = cw_write_file(path, buf.text, buf.length, err);
-    cw_buf_release(&buf);
-    return status;
+    return export_rows(store, csv_row, &buf, path, err);
+}
+
+/* ---- JSON lines ---- */
+
+static void put_json_text(cw_buf *buf, const char *text) {
+    cw_buf_put(buf, "\"");
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        cw_buf_printf(buf, c < ' ' ? "\\u%04x" : c == '"' || c == '\\' ? "\\%c" : "%c", c);
+    }
+    cw_buf_put(buf, "\"");
+}
+
+static cw_status jsonl_row(void *arg, const cw_stored *row) {
+    cw_buf *buf = arg;
+    row_values v;
+    take_values(&v, &row->m);
+    cw_buf_printf(buf, "{\"machine\":\"%s\",\"created_ms\":%lld", row->fingerprint, (long long)row->created);
+    for (size_t i = 0; i < CW_COUNT(v.texts); i++) {
+        cw_buf_printf(buf, ",\"%s\":", text_names[i]);
+        put_json_text(buf, v.texts[i]);
+    }
+    for (size_t i = 0; i < CW_COUNT(v.flags); i++)
+        cw_buf_printf(buf, ",\"%s\":%d", flag_names[i], v.flags[i]);
+    for (size_t i = 0; i < CW_COUNT(v.reals); i++) {
+        cw_buf_printf(buf, ",\"%s\":", real_names[i]);
+        if (isfinite(v.reals[i]))
+            cw_buf_double(buf, v.reals[i]);
+        else
+            cw_buf_put(buf, "null");
+    }
+#define X(field) cw_buf_printf(buf, ",\"" #field "\":%d", row->m.problem.field);
+    CW_PROBLEM_FIELDS(X)
+#undef X
+    cw_buf_put(buf, "}\n");
+    return buf->failed ? CW_NO_MEMORY : CW_OK;
+}
+
+cw_status cw_store_export_jsonl(cw_store *store, const char *path, cw_error *err) {
+    cw_buf buf = {0};
+    return export_rows(store, jsonl_row, &buf, path, err);
 }
