@@ -136,7 +136,7 @@ static cw_status copy(cw_lines *l, char *to, size_t room, size_t *got, cw_error 
 
 /* More text behind `end`; what was handed out makes room. One byte stays free for a NUL. */
 static cw_status more(cw_lines *l, cw_error *err) {
-    memmove(l->line, l->line + l->at, l->end - l->at);
+    if (l->line) memmove(l->line, l->line + l->at, l->end - l->at); /* NULL at first */
     l->end -= l->at;
     l->at = 0;
     if (!cw_grow(&l->line, &l->capacity, l->end + CHUNK + 1, 1)) return cw_fail_memory(err);
