@@ -13,7 +13,11 @@ enum {
     VAR_SMOOTHING,
     SEED,
     MACHINE,
-    FREE_REORDERS
+    FREE_REORDERS,
+    DIRECTION,
+    DIMS,
+    AT_LEAST,
+    FAMILIES
 };
 
 static const struct argp_option table[] = {
@@ -22,6 +26,10 @@ static const struct argp_option table[] = {
     {"features", FEATURES, "SET", 0, "engineered (default) or raw", 0},
     {"precision", PRECISION, "P", 0, "Only rows of f32 or u8 (default: all)", 0},
     {"threads", 't', "N", 0, "Only rows measured with N threads (default: all)", 0},
+    {"direction", DIRECTION, "D", 0, "Only rows of fwd (default), bwd_d or bwd_w; or all", 0},
+    {"dims", DIMS, "N", 0, "Only rows of 2 or 3 dimensions (default: all)", 0},
+    {"at-least", AT_LEAST, "N", 0, "Only problems with N or more timed implementations (default 1)", 0},
+    {"families", FAMILIES, NULL, 0, "Choose among families, not implementations", 0},
     {"machine", MACHINE, "FINGERPRINT", 0, "Only rows of this machine (default: the one with most rows)", 0},
     {"free-reorders", FREE_REORDERS, NULL, 0, "Do not charge changes of layout to an implementation", 0},
     {"max-depth", MAX_DEPTH, "N", 0, "tree: greatest depth (default: unlimited)", 0},
@@ -55,6 +63,15 @@ static char *help(int key, const char *text, void *input) {
     char names[120];
     (void)input;
     return key == 'l' ? strdup(names_of_learners(names, sizeof names)) : (char *)(uintptr_t)text;
+}
+
+static void set_direction(cli_learn *learn, struct argp_state *state, const char *name) {
+    static const cw_dir dirs[] = {CW_FWD, CW_BWD_D, CW_BWD_W};
+    learn->data.dir = -1;
+    if (strcmp(name, "all") == 0) return;
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+        if (strcmp(cw_dir_name(dirs[i]), name) == 0) learn->data.dir = (int32_t)dirs[i];
+    if (learn->data.dir < 0) argp_error(state, "--direction: '%s' is none of fwd, bwd_d, bwd_w, all", name);
 }
 
 static void add_learner(cli_learn *learn, struct argp_state *state, const char *name) {
@@ -107,6 +124,18 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case MACHINE:
         learn->data.fingerprint = arg;
+        return 0;
+    case DIRECTION:
+        set_direction(learn, state, arg);
+        return 0;
+    case DIMS:
+        learn->data.dims = (int32_t)whole(state, "dims", arg, 2, 3);
+        return 0;
+    case AT_LEAST:
+        learn->data.least = (int32_t)whole(state, "at-least", arg, 1, 1000);
+        return 0;
+    case FAMILIES:
+        learn->data.families = true;
         return 0;
     case FREE_REORDERS:
         learn->data.free_reorders = true;

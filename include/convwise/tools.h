@@ -212,8 +212,13 @@ typedef struct cw_dataset_options {
     int32_t threads;         /* 0 = all */
     bool
         free_reorders; /* true: layout changes cost nothing; false (default): charged to the implementation */
+    int32_t dir;       /* a cw_dir (default CW_FWD), -1 = all */
+    int32_t dims;      /* 2 or 3 dimensions only, 0 = all */
+    int32_t least;     /* only problems with at least so many timed implementations, 0 = 1 */
+    bool families;     /* true: classes are families, each as fast as its fastest implementation */
 } cw_dataset_options;
-/* One row a problem with at least one timed candidate, one class an implementation with at least one time. */
+/* One row a problem with enough timed candidates, one class an implementation (or family) with at least one
+ * time. */
 CW_API cw_status cw_dataset_load(cw_store *store, const cw_dataset_options *options, cw_dataset **out,
                                  cw_error *err);
 CW_API void cw_dataset_free(cw_dataset *data);

@@ -66,9 +66,10 @@ static double spread_of(const cw_measurement *m) {
 
 static cw_status find_class(loader *l, const cw_measurement *m, size_t *id) {
     cw_dataset *data = l->data;
+    const char *name = l->options.families ? cw_family_name(m->family) : m->impl;
     for (size_t k = 0; k < data->classes; k++) {
         size_t at = (l->next_class + k) % data->classes;
-        if (strcmp(data->class_info[at].name, m->impl) != 0) continue;
+        if (strcmp(data->class_info[at].name, name) != 0) continue;
         l->next_class = at + 1;
         *id = at;
         return CW_OK;
@@ -76,10 +77,19 @@ static cw_status find_class(loader *l, const cw_measurement *m, size_t *id) {
     if (!cw_grow(&data->class_info, &l->class_capacity, data->classes + 1, sizeof *data->class_info))
         return cw_fail_memory(l->err);
     cw_class_info *info = &data->class_info[data->classes];
-    *info = (cw_class_info){cw_strdup(m->impl), m->family, cw_strdup(m->backend)};
+    *info = (cw_class_info){cw_strdup(name), m->family, cw_strdup(m->backend)};
     *id = data->classes++; /* counted at once, so that cw_dataset_free finds it */
     l->next_class = data->classes;
     return info->name && info->backend ? CW_OK : cw_fail_memory(l->err);
+}
+
+/* The last row goes if it has too few times. Families are counted by their implementations. */
+static void drop_short_row(loader *l) {
+    size_t from = l->entry_count;
+    while (from > 0 && l->data->rows > 0 && l->entries[from - 1].row == l->data->rows - 1) from--;
+    if (l->data->rows == 0 || l->entry_count - from >= (size_t)l->options.least) return;
+    l->entry_count = from;
+    l->data->rows--;
 }
 
 static cw_status add_entry(void *arg, const cw_measurement *m) {
@@ -88,9 +98,12 @@ static cw_status add_entry(void *arg, const cw_measurement *m) {
     const cw_problem *p = &m->problem;
     bool timed = m->state == CW_STATE_OK || m->state == CW_STATE_CUT_OFF;
     if (!m->candidate || !timed || (l->options.prec >= 0 && p->prec != l->options.prec) ||
-        (l->options.threads != 0 && p->threads != l->options.threads))
+        (l->options.threads != 0 && p->threads != l->options.threads) ||
+        (l->options.dir >= 0 && p->dir != l->options.dir) ||
+        (l->options.dims != 0 && (p->id != 0) != (l->options.dims == 3)))
         return CW_OK;
     if (data->rows == 0 || cw_problem_compare(&data->problems[data->rows - 1], p) != 0) {
+        drop_short_row(l);
         if (!cw_grow(&data->problems, &l->row_capacity, data->rows + 1, sizeof *data->problems))
             return cw_fail_memory(l->err);
         data->problems[data->rows++] = *p;
@@ -167,8 +180,10 @@ static cw_status fill(loader *l) {
         for (size_t i = 0; i < l->entry_count; i++) {
             const entry *e = &l->entries[i];
             size_t class = rank[e->class_id];
-            data->time[e->row * data->classes + class] = e->time;
-            data->spread[e->row * data->classes + class] = e->spread;
+            size_t cell = e->row * data->classes + class;
+            if (data->time[cell] <= e->time) continue; /* a family's faster implementation is there */
+            data->time[cell] = e->time;
+            data->spread[cell] = e->spread;
             int32_t *library = &data->library[e->row];
             if (e->library && (*library < 0 || (int32_t) class < *library)) *library = (int32_t) class;
         }
@@ -299,6 +314,7 @@ cw_status cw_dataset_load(cw_store *store, const cw_dataset_options *options, cw
     if (status == CW_OK) status = cw_store_each_machine(store, choose_machine, &l, err);
     if (status == CW_OK && data->fingerprint[0])
         status = cw_store_each(store, data->fingerprint, add_entry, &l, err);
+    drop_short_row(&l);
     if (status == CW_OK && data->rows == 0) status = no_rows(&l);
     if (status == CW_OK) status = fill(&l);
     if (status == CW_OK) status = collect_conditions(&l);

@@ -281,9 +281,57 @@ static void test_dataset__survives_every_failed_allocation(void **state) {
     cw_store_close(store);
 }
 
+static void test_dataset__few_times_directions_dimensions_and_families(void **state) {
+    const fixture *f = *state;
+    static const char W[] = "ic8ih16oc8kh3ph1,f16,nchw,bwd_w", D3[] = "ic8id4ih16oc8kd3kh3ph1";
+    cw_store *store = open_writer_at(f->path);
+    fill(store); /* A has three times, B two, A8 one: all direct */
+    cw_measurement extra = measured(A, "own.fast", 120);
+    extra.family = CW_FAMILY_GEMM;
+    add(store, &extra);
+    extra = measured(A, "own.faster", 110);
+    extra.family = CW_FAMILY_GEMM;
+    add(store, &extra);
+    extra = measured(W, "own.a", 7);
+    add(store, &extra);
+    extra = measured(D3, "own.a", 9);
+    add(store, &extra);
+    cw_store_close(store);
+
+    cw_dataset *data = load(f->path, NULL); /* forward only */
+    assert_int_equal(data->rows, 4);
+    cw_dataset_free(data);
+    data = load(f->path, &(cw_dataset_options){.prec = -1, .dir = -1});
+    assert_int_equal(data->rows, 5);
+    cw_dataset_free(data);
+    data = load(f->path, &(cw_dataset_options){.prec = -1, .dir = CW_BWD_W});
+    assert_int_equal(data->rows, 1);
+    assert_true(cw_dataset_time(data, 0, 0) == 7);
+    cw_dataset_free(data);
+    data = load(f->path, &(cw_dataset_options){.prec = -1, .dims = 3});
+    assert_int_equal(data->rows, 1);
+    assert_true(data->problems[0].id == 4);
+    cw_dataset_free(data);
+    data = load(f->path, &(cw_dataset_options){.prec = -1, .dims = 2, .least = 2});
+    assert_int_equal(data->rows, 2);
+    row_of(data, A);
+    row_of(data, B);
+    cw_dataset_free(data);
+    refuse(f->path, &(cw_dataset_options){.prec = -1, .least = 6}, CW_NOT_FOUND, "");
+
+    data = load(f->path, &(cw_dataset_options){.prec = -1, .least = 2, .families = true});
+    assert_int_equal(data->classes, 2);
+    assert_string_equal(cw_dataset_class(data, 0), "direct");
+    assert_string_equal(cw_dataset_class(data, 1), "gemm");
+    check_times(data, A, (double[]){250, 110});
+    check_times(data, B, (double[]){300, NAN});
+    cw_dataset_free(data);
+}
+
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_make, fixture_remove)
     const struct CMUnitTest tests[] = {
+        T(test_dataset__few_times_directions_dimensions_and_families),
         T(test_dataset__rows_classes_and_times),
         T(test_dataset__options_filter),
         T(test_dataset__no_rows_says_what_to_do),
