@@ -12,7 +12,7 @@ typedef struct options {
     bool json, all;
 } options;
 
-enum { KEY_STRICT = 256, KEY_NET, KEY_NAME, KEY_MACHINE, KEY_ALL };
+enum { KEY_STRICT = 256, KEY_NET, KEY_NAME, KEY_MACHINE, KEY_ALL, KEY_KEPT, KEY_SCOPE };
 
 static const struct argp_option rows[] = {
     {"store", 's', "FILE", 0, "Store to add to, created where missing (default: convwise.db)", 0},
@@ -22,6 +22,8 @@ static const struct argp_option rows[] = {
      "(docs/formats.md)",
      0},
     {"machine", KEY_MACHINE, "NAME", 0, "What was measured (default: the preset's, or as the file says)", 0},
+    {"kept", KEY_KEPT, "N", 0, "At most N implementations of a problem are in the file, the fastest", 0},
+    {"scope", KEY_SCOPE, "WHAT", 0, "Of what these are the fastest: problem, or family (of each one)", 0},
     {"name", KEY_NAME, "NAME", 0, "Name of the source in the store (default: the file's)", 0},
     {"net", KEY_NET, "NAME", 0, "Name of the network, where the file has none", 0},
     {"strict", KEY_STRICT, NULL, 0, "Refuse the file for the first line that is not understood", 0},
@@ -44,6 +46,18 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case KEY_MACHINE:
         o->import.machine = arg;
+        return 0;
+    case KEY_KEPT: {
+        char *end;
+        long kept = strtol(arg, &end, 10);
+        if (*end || kept < 1 || kept > 1000000) argp_error(state, "--kept is a number from 1: \"%s\"", arg);
+        o->import.kept = (int32_t)kept;
+        return 0;
+    }
+    case KEY_SCOPE:
+        if (strcmp(arg, "problem") != 0 && strcmp(arg, "family") != 0)
+            argp_error(state, "--scope is problem or family, not \"%s\"", arg);
+        o->import.scope = arg;
         return 0;
     case KEY_NAME:
         o->import.name = arg;

@@ -16,9 +16,12 @@ typedef struct cw_import_options {
     const char
         *columns; /* "ic=cin,ih=h,armcl.gemm=gemm_us": adds to the preset or overrides it; NULL = none */
     const char *machine; /* fingerprint of what was measured; NULL = the preset's, or as the kind knows it */
-    const char *name;    /* of the source, unique among its kind; NULL = the file's name without folders */
-    const char *net;     /* name for a network that the file does not name; NULL = no such network */
-    bool strict;         /* refuse the file for the first line that is not understood */
+    int32_t kept; /* at most so many implementations of a problem are in the file; 0 = as the kind knows it */
+    const char
+        *scope;       /* of kept: "problem", or "family": the best of each family; NULL = as the kind knows */
+    const char *name; /* of the source, unique among its kind; NULL = the file's name without folders */
+    const char *net;  /* name for a network that the file does not name; NULL = no such network */
+    bool strict;      /* refuse the file for the first line that is not understood */
     /* Called for every line of which something is not taken as it stands; line 0 = the whole file. Texts are
      * valid during the call. */
     void (*complain)(void *arg, const char *path, int64_t line, const char *what);

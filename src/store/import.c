@@ -1,24 +1,26 @@
 /* import.c: the table of kinds, and what all imports have in common: one transaction, a row in `source`, runs
  * that point to it, counting and complaining. Not here: any format. */
 #include "import.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 /* The one list of kinds: names for help, and their readers, in the same order. */
 #define KINDS(X)                                                                                             \
-    X(arff, "ARFF: which implementation is fastest, without times")                                          \
-    X(layers, "CSV, one line a layer: times of several implementations")                                     \
-    X(csv, "what 'convwise store export' writes")
+    X(arff, "arff", "ARFF: which implementation is fastest, without times")                                  \
+    X(layers, "layers", "CSV, one line a layer: times of several implementations")                           \
+    X(csv, "csv", "what 'convwise store export' writes")                                                     \
+    X(finddb, "finddb", "MIOpen find-db, plain or .bz2: times of solvers on AMD GPUs")
 
 static const cw_import_kind kinds[] = {
-#define X(name, about) {#name, about},
+#define X(symbol, name, about) {name, about},
     KINDS(X)
 #undef X
         {NULL, NULL},
 };
 static cw_import_fn *const readers[] = {
-#define X(name, about) cw_import_##name,
+#define X(symbol, name, about) cw_import_##symbol,
     KINDS(X)
 #undef X
 };
@@ -70,10 +72,18 @@ cw_status cw_importer_refuse(cw_importer *im, int64_t line, const char *format, 
 
 /* ---- Rows ---- */
 
+cw_status cw_importer_begin_run_on(cw_importer *im, const cw_machine *machine, int32_t threads) {
+    const cw_run run = {.machine = *machine,
+                        .tool = "convwise " CW_VERSION " import",
+                        .threads = threads,
+                        .conditions = "{}",
+                        .source_id = im->source};
+    return cw_store_put_run(im->store, &run, &im->run, im->err);
+}
+
 cw_status cw_importer_begin_run(cw_importer *im, const char *fingerprint, const char *cpu, int32_t threads) {
-    cw_run run = {.tool = "convwise " CW_VERSION " import", .threads = threads, .conditions = "{}"};
     const char *wanted = im->options->machine ? im->options->machine : fingerprint;
-    cw_machine *m = &run.machine;
+    cw_machine machine = {0}, *m = &machine;
     if (!wanted || !cw_store_name_ok(wanted, sizeof m->fingerprint - 1))
         return cw_fail(im->err, CW_INVALID,
                        "%.100s: which machine was measured? A name of 1 to %zu letters, digits and . _ : + - "
@@ -82,13 +92,12 @@ cw_status cw_importer_begin_run(cw_importer *im, const char *fingerprint, const 
     snprintf(m->fingerprint, sizeof m->fingerprint, "%s", wanted);
     snprintf(m->cpu, sizeof m->cpu, "%s", cpu);
     snprintf(m->isa, sizeof m->isa, "unknown");
-    run.source_id = im->source;
-    return cw_store_put_run(im->store, &run, &im->run, im->err);
+    return cw_importer_begin_run_on(im, m, threads);
 }
 
 /* Ids of the implementation and its library, from the cache where they are there: names come in much the same
  * order line after line. */
-static cw_status find_impl(cw_importer *im, const cw_measurement *m, const struct cw_importer_impl **out) {
+static cw_status find_impl(cw_importer *im, const cw_measurement *m, struct cw_importer_impl **out) {
     for (size_t k = 0; k < im->impl_count; k++) {
         size_t at = (im->impl_next + k) % im->impl_count;
         if (strcmp(im->impls[at].name, m->impl) != 0) continue;
@@ -108,20 +117,41 @@ static cw_status find_impl(cw_importer *im, const cw_measurement *m, const struc
     return CW_OK;
 }
 
+/* Whether this import has stored the same for the problem and implementation. Only where it may have is the
+ * store asked: most problems are new with their line. */
+static cw_status said_before(cw_importer *im, struct cw_importer_impl *impl, const cw_row_keys *keys,
+                             const cw_measurement *m, bool *same) {
+    bool found = im->problem_known || impl->problem_id == im->problem_id;
+    double ns = 0, workspace = 0;
+    impl->problem_id = im->problem_id;
+    *same = false;
+    if (!found) return CW_OK;
+    cw_status status = cw_store_find_time(im->store, keys, &found, &ns, &workspace, im->err);
+    if (status != CW_OK || !found) return status;
+    im->sum.duplicates++;
+    *same = workspace == m->workspace_bytes && (cw_state_timed(m->state) ? ns == m->time_ns : isnan(ns));
+    return CW_OK;
+}
+
 cw_status cw_importer_add(cw_importer *im, int64_t line, const cw_measurement *m) {
     cw_error why;
-    const struct cw_importer_impl *impl = NULL;
+    struct cw_importer_impl *impl = NULL;
+    bool same = false;
     if (cw_store_check(m, &why) != CW_OK) return cw_importer_reject(im, line, "%s", why.message);
     cw_status status = CW_OK;
     if (im->problem_id == 0 || memcmp(&im->problem, &m->problem, sizeof im->problem) != 0) {
         status = cw_store_put_problem(im->store, &m->problem, &im->problem_id, im->err);
         im->problem = m->problem;
+        im->problem_known = im->problem_id <= im->newest_problem; /* ids only grow */
+        if (!im->problem_known) im->newest_problem = im->problem_id;
     }
     if (status == CW_OK) status = find_impl(im, m, &impl);
     if (status != CW_OK) return status;
-    const cw_row_keys keys = {im->run, im->problem_id, impl->id, impl->library_id, im->created++};
-    status = cw_store_put_row(im->store, &keys, m, im->err);
-    if (status != CW_OK) return status;
+    const cw_row_keys keys = {im->run, im->problem_id, impl->id, impl->library_id, im->created};
+    if (im->once) status = said_before(im, impl, &keys, m, &same);
+    if (status == CW_OK && !same) status = cw_store_put_row(im->store, &keys, m, im->err);
+    if (status != CW_OK || same) return status;
+    im->created++;
     if (cw_state_timed(m->state)) im->sum.times++;
     if (m->state == CW_STATE_LABEL) im->sum.labels++;
     if (m->state == CW_STATE_ABSENT) im->sum.absent++;
@@ -225,13 +255,17 @@ cw_status cw_import(cw_store *store, const char *kind, const char *path, const c
     im->options = options ? options : &none;
     im->err = err;
     im->created = (int64_t)time(NULL) * 1000;
+    /* Costs a tenth of the time, for nothing: all ids are of rows that this import found or added. */
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_FKEY, 0, NULL);
     cw_status status = cw_store_begin(store, err);
     if (status == CW_OK) {
-        status = begin_source(im, kind);
+        status = cw_store_int(store, "SELECT max(id) FROM problem", &im->newest_problem, err);
+        if (status == CW_OK) status = begin_source(im, kind);
         if (status == CW_OK) status = readers[k](im);
         if (status == CW_OK) status = end_source(im);
         status = cw_store_end(store, status, err);
     }
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
     if (status == CW_OK && out) *out = im->sum;
     for (size_t i = 0; i < im->impl_count; i++) cw_free(im->impls[i].name);
     cw_buf_release(&im->facts);

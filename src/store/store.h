@@ -42,6 +42,7 @@ typedef enum cw_store_query {
     CW_QUERY_FIND_PROBLEM,
     CW_QUERY_ADD_MEASUREMENT,
     CW_QUERY_FIND_MEASUREMENT,
+    CW_QUERY_FIND_TIME,
     CW_QUERY_DROP_LAYERS,
     CW_QUERY_ADD_NET,
     CW_QUERY_FIND_NET,
@@ -114,6 +115,10 @@ typedef struct cw_row_keys {
 } cw_row_keys;
 /* Inside a transaction. m has passed cw_store_check and belongs to the keys. */
 cw_status cw_store_put_row(cw_store *store, const cw_row_keys *keys, const cw_measurement *m, cw_error *err);
+/* The newest time (NaN = none) and workspace of a problem and implementation in a run; found = there is one.
+ */
+cw_status cw_store_find_time(cw_store *store, const cw_row_keys *keys, bool *found, double *ns,
+                             double *workspace, cw_error *err);
 /* Inside a transaction, all of these at once. created: milliseconds since 1970, 0 = now, else the same
  * measurement is not added twice. */
 cw_status cw_store_put(cw_store *store, int64_t run, int64_t created, const cw_measurement *m, bool *added,

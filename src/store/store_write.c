@@ -41,6 +41,8 @@ static const char *const sql[CW_QUERY_COUNT] = {
         " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [CW_QUERY_FIND_MEASUREMENT] = "SELECT id FROM measurement WHERE problem = ? AND impl = ? AND created = ?"
                                   " AND run = ? AND library = ?",
+    [CW_QUERY_FIND_TIME] = "SELECT time_ns, workspace_bytes FROM measurement WHERE problem = ? AND impl = ?"
+                           " AND run = ? ORDER BY created DESC, id DESC LIMIT 1",
     [CW_QUERY_DROP_LAYERS] = "DELETE FROM net_layer WHERE net = ?",
     [CW_QUERY_ADD_NET] = "INSERT INTO net (name) VALUES (?) ON CONFLICT DO NOTHING",
     [CW_QUERY_FIND_NET] = "SELECT id FROM net WHERE name = ?",
@@ -313,6 +315,23 @@ cw_status cw_store_put_row(cw_store *store, const cw_row_keys *keys, const cw_me
     if (keys->created) sqlite3_bind_int64(s, 5, keys->created);
     bind_measurement(s, 6, m, detail);
     return run(store, s, NULL, err);
+}
+
+cw_status cw_store_find_time(cw_store *store, const cw_row_keys *keys, bool *found, double *ns,
+                             double *workspace, cw_error *err) {
+    sqlite3_stmt *s = statement(store, CW_QUERY_FIND_TIME);
+    sqlite3_bind_int64(s, 1, keys->problem);
+    sqlite3_bind_int64(s, 2, keys->impl);
+    sqlite3_bind_int64(s, 3, keys->run);
+    int code = s ? sqlite3_step(s) : SQLITE_ERROR;
+    *found = code == SQLITE_ROW;
+    if (*found) {
+        *ns = sqlite3_column_type(s, 0) == SQLITE_NULL ? (double)NAN : sqlite3_column_double(s, 0);
+        *workspace = sqlite3_column_double(s, 1);
+    }
+    cw_status status = *found || code == SQLITE_DONE ? CW_OK : cw_store_fail(store, "cannot read", err);
+    if (s) sqlite3_reset(s);
+    return status;
 }
 
 cw_status cw_store_put(cw_store *store, int64_t run_id, int64_t created, const cw_measurement *m, bool *added,

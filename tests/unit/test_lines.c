@@ -92,7 +92,7 @@ static void test_lines__buffers_end_anywhere(void **unused) {
     for (int packed = 0; packed < 2; packed++) {
         cw_buf buf = {0};
         for (int i = 0; i < LINES; i++)
-            cw_buf_printf(&buf, "%0*d%s", i % 50 == 0 ? (1 << 16) - 25 + i / 8 : 1 + i % 97, i,
+            cw_buf_printf(&buf, "%0*d%s", i % 8 == 0 ? (1 << 16) - 25 + i / 8 : 1 + i % 97, i,
                           i % 3 == 0   ? "\r\n"
                           : i % 3 == 1 ? "\n"
                                        : "\r");
