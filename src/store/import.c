@@ -187,6 +187,14 @@ cw_status cw_importer_count_repeats(cw_importer *im) {
 
 /* ---- Import ---- */
 
+/* Behind all that the store has: a large import before this one may have run ahead of the clock. */
+static cw_status begin_created(cw_importer *im) {
+    int64_t newest = 0, now = (int64_t)time(NULL) * 1000;
+    cw_status status = cw_store_int(im->store, "SELECT max(created) FROM measurement", &newest, im->err);
+    im->created = newest >= now ? newest + 1 : now;
+    return status;
+}
+
 static cw_status begin_source(cw_importer *im, const char *kind) {
     const char *slash = strrchr(im->path, '/');
     const char *name = im->options->name ? im->options->name : slash ? slash + 1 : im->path;
@@ -254,12 +262,13 @@ cw_status cw_import(cw_store *store, const char *kind, const char *path, const c
     im->path = path;
     im->options = options ? options : &none;
     im->err = err;
-    im->created = (int64_t)time(NULL) * 1000;
     /* Costs a tenth of the time, for nothing: all ids are of rows that this import found or added. */
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_FKEY, 0, NULL);
     cw_status status = cw_store_begin(store, err);
     if (status == CW_OK) {
-        status = cw_store_int(store, "SELECT max(id) FROM problem", &im->newest_problem, err);
+        status = begin_created(im);
+        if (status == CW_OK)
+            status = cw_store_int(store, "SELECT max(id) FROM problem", &im->newest_problem, err);
         if (status == CW_OK) status = begin_source(im, kind);
         if (status == CW_OK) status = readers[k](im);
         if (status == CW_OK) status = end_source(im);
