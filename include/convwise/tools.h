@@ -206,7 +206,7 @@ CW_API cw_status cw_measure(cw_context *ctx, cw_store *store, const cw_measure_o
 
 typedef struct cw_dataset cw_dataset;
 typedef struct cw_dataset_options {
-    const char *features;    /* "raw" or "engineered" (default) */
+    const char *features;    /* "raw", "engineered" (default), or "seed": the ten columns of docs/seed.md */
     const char *fingerprint; /* of the machine; NULL = the one with most rows */
     int32_t prec;            /* a cw_prec, -1 = all */
     int32_t threads;         /* 0 = all */
@@ -216,9 +216,12 @@ typedef struct cw_dataset_options {
     int32_t dims;      /* 2 or 3 dimensions only, 0 = all */
     int32_t least;     /* only problems with at least so many timed implementations, 0 = 1 */
     bool families;     /* true: classes are families, each as fast as its fastest implementation */
+    bool labels;       /* rows from imported labels, without times: to train on, not to validate on; least
+                          does not matter then */
 } cw_dataset_options;
 /* One row a problem with enough timed candidates, one class an implementation (or family) with at least one
- * time. */
+ * time. labels: one row a label, in the order of storing, repeats kept; one class an implementation (or
+ * family) that is a label. */
 CW_API cw_status cw_dataset_load(cw_store *store, const cw_dataset_options *options, cw_dataset **out,
                                  cw_error *err);
 CW_API void cw_dataset_free(cw_dataset *data);
@@ -249,7 +252,7 @@ CW_API cw_status cw_train(const cw_dataset *data, const cw_train_options *option
                           cw_error *err);
 /* Names for help and checks; NULL-ended. */
 CW_API const char *const *cw_learners(void);
-/* The feature set the model was trained on: "raw" or "engineered"; borrowed. */
+/* The feature set the model was trained on: "raw", "engineered" or "seed"; borrowed. */
 CW_API const char *cw_model_features(const cw_model *model);
 /* Writes to a temporary file beside path and renames: a model file is never half-written. */
 CW_API cw_status cw_model_save(const cw_model *model, const char *path, cw_error *err);

@@ -20,6 +20,9 @@ typedef struct cw_dataset_layer {
 
 /* Rows are sorted by cw_problem_compare, classes by name.
  *
+ * labelled: rows are labels instead, one a label in the order of storing, repeats and contradictions kept;
+ * all times are NaN and there are no networks. Good for training only.
+ *
  * spread: a time is the smallest of a few pass medians. Its half-width of noise is the larger of two figures:
  * twice the standard error of a median of all samples, 2 * 1.2533 * 1.4826 * mad / sqrt(samples), and the
  * distance from the smallest pass to the next, which shows what differs between passes. Not the range of the
@@ -30,6 +33,7 @@ typedef struct cw_dataset_layer {
  * are: measured in f32 and u8 it has rows of both. */
 struct cw_dataset {
     size_t rows, columns, classes;
+    bool labelled;
     const cw_feature **features;
     cw_problem *problems; /* rows */
     double *x;            /* rows x columns */
@@ -53,7 +57,8 @@ cw_status cw_dataset_matrix(const cw_dataset *data, const size_t *rows, size_t c
 void cw_matrix_release(cw_matrix *m);
 /* The static order: what somebody without a model would write down. A row takes the first class of it that
  * has a time there. Learned from the rows listed that have one precision (-1 = any; any as well where no row
- * has it): first comes the class which, with fall-back where it cannot run, has the least geomean of time
+ * has it). Labelled rows: by how often each is the label; equal ones keep the order of the classes. Others:
+ * first comes the class which, with fall-back where it cannot run, has the least geomean of time
  * over the rows; next, the one that does so for the rows still open, and so on. What is left, and what to
  * fall back to, is in the order of geomean of time over the best, a missing time counted as the row's
  * slowest; ties keep the order of the classes. order: classes entries. */

@@ -1,6 +1,7 @@
 /* load.c: from the rows of a store to a learning matrix. Not here: what is learnt from it. */
 #include "dataset.h"
 #include "../base/base.h"
+#include "../store/store.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -92,16 +93,20 @@ static void drop_short_row(loader *l) {
     l->data->rows--;
 }
 
+/* A candidate of the kind of problem asked for. */
+static bool is_wanted(const loader *l, const cw_measurement *m) {
+    const cw_dataset_options *o = &l->options;
+    const cw_problem *p = &m->problem;
+    return m->candidate && (o->prec < 0 || p->prec == o->prec) &&
+           (o->threads == 0 || p->threads == o->threads) && (o->dir < 0 || p->dir == o->dir) &&
+           (o->dims == 0 || (p->id != 0) == (o->dims == 3));
+}
+
 static cw_status add_entry(void *arg, const cw_measurement *m) {
     loader *l = arg;
     cw_dataset *data = l->data;
     const cw_problem *p = &m->problem;
-    bool timed = m->state == CW_STATE_OK || m->state == CW_STATE_CUT_OFF;
-    if (!m->candidate || !timed || (l->options.prec >= 0 && p->prec != l->options.prec) ||
-        (l->options.threads != 0 && p->threads != l->options.threads) ||
-        (l->options.dir >= 0 && p->dir != l->options.dir) ||
-        (l->options.dims != 0 && (p->id != 0) != (l->options.dims == 3)))
-        return CW_OK;
+    if (!is_wanted(l, m) || (m->state != CW_STATE_OK && m->state != CW_STATE_CUT_OFF)) return CW_OK;
     if (data->rows == 0 || cw_problem_compare(&data->problems[data->rows - 1], p) != 0) {
         drop_short_row(l);
         if (!cw_grow(&data->problems, &l->row_capacity, data->rows + 1, sizeof *data->problems))
@@ -116,6 +121,23 @@ static cw_status add_entry(void *arg, const cw_measurement *m) {
                  .time = m->time_ns + reorders,
                  .spread = spread_of(m),
                  .library = m->library_choice};
+    return find_class(l, m, &e->class_id);
+}
+
+/* ---- Labels ---- */
+
+/* One row a label, in the order of storing; its class is kept as an entry without a time. */
+static cw_status add_label(void *arg, const cw_stored *stored) {
+    loader *l = arg;
+    cw_dataset *data = l->data;
+    const cw_measurement *m = &stored->m;
+    if (!is_wanted(l, m) || m->state != CW_STATE_LABEL) return CW_OK;
+    if (!cw_grow(&data->problems, &l->row_capacity, data->rows + 1, sizeof *data->problems) ||
+        !cw_grow(&l->entries, &l->entry_capacity, l->entry_count + 1, sizeof *l->entries))
+        return cw_fail_memory(l->err);
+    data->problems[data->rows] = m->problem;
+    entry *e = &l->entries[l->entry_count++];
+    *e = (entry){.row = data->rows++, .time = NAN, .spread = NAN};
     return find_class(l, m, &e->class_id);
 }
 
@@ -154,7 +176,7 @@ static void fill_row(cw_dataset *data, size_t row) {
     int32_t best = -1;
     for (size_t c = 0; c < data->classes; c++)
         if (!isnan(time[c]) && (best < 0 || time[c] < time[best])) best = (int32_t)c;
-    data->y[row] = best;
+    if (!data->labelled) data->y[row] = best;
     cw_problem_sizes(p, &sizes);
     data->scale[row] = (double)sizes.macs;
     cw_features_eval(data->features, data->columns, p, data->x + row * data->columns);
@@ -181,6 +203,7 @@ static cw_status fill(loader *l) {
             const entry *e = &l->entries[i];
             size_t class = rank[e->class_id];
             size_t cell = e->row * data->classes + class;
+            if (data->labelled) data->y[e->row] = (int32_t) class;
             if (data->time[cell] <= e->time) continue; /* a family's faster implementation is there */
             data->time[cell] = e->time;
             data->spread[cell] = e->spread;
@@ -201,13 +224,15 @@ static void hash(cw_dataset *data) {
         double t = isnan(data->time[i]) ? -1 : data->time[i]; /* one NaN of the many */
         h = cw_hash(&t, sizeof t, h);
     }
+    if (data->labelled) h = cw_hash(data->y, data->rows * sizeof *data->y, h);
     snprintf(data->hash, sizeof data->hash, "%016llx", (unsigned long long)h);
 }
 
 static cw_status take_features(cw_dataset *data, const char *set, cw_error *err) {
     unsigned mask = cw_feature_set(set);
     if (mask == 0)
-        return cw_fail(err, CW_INVALID, "features \"%.40s\": there are \"raw\" and \"engineered\"", set);
+        return cw_fail(err, CW_INVALID, "features \"%.40s\": there are \"raw\", \"engineered\" and \"seed\"",
+                       set);
     data->features = cw_alloc_n(cw_feature_count, sizeof *data->features);
     if (!data->features) return cw_fail_memory(err);
     for (size_t i = 0; i < cw_feature_count; i++)
@@ -298,6 +323,9 @@ static cw_status no_rows(const loader *l) {
         return cw_fail(l->err, CW_NOT_FOUND,
                        "the store has nothing of machine %.40s: 'convwise store info' lists its machines",
                        wanted);
+    if (l->options.labels)
+        return cw_fail(l->err, CW_NOT_FOUND, "the store has no labels%s: 'convwise import arff' brings them",
+                       l->data->fingerprint[0] ? " of this machine, precision and thread count" : "");
     return cw_fail(l->err, CW_NOT_FOUND,
                    "the store has no times%s: fill it with 'convwise measure' before learning from it",
                    l->options.prec >= 0 || l->options.threads != 0 ? " of this precision and thread count"
@@ -310,15 +338,17 @@ cw_status cw_dataset_load(cw_store *store, const cw_dataset_options *options, cw
     if (!data) return cw_fail_memory(err);
     loader l = {.store = store, .err = err, .options = {.prec = -1}, .data = data};
     if (options) l.options = *options;
+    data->labelled = l.options.labels;
     cw_status status = take_features(data, l.options.features ? l.options.features : "engineered", err);
     if (status == CW_OK) status = cw_store_each_machine(store, choose_machine, &l, err);
     if (status == CW_OK && data->fingerprint[0])
-        status = cw_store_each(store, data->fingerprint, add_entry, &l, err);
-    drop_short_row(&l);
+        status = data->labelled ? cw_store_walk(store, data->fingerprint, false, add_label, &l, err)
+                                : cw_store_each(store, data->fingerprint, add_entry, &l, err);
+    if (!data->labelled) drop_short_row(&l);
     if (status == CW_OK && data->rows == 0) status = no_rows(&l);
     if (status == CW_OK) status = fill(&l);
-    if (status == CW_OK) status = collect_conditions(&l);
-    if (status == CW_OK) status = cw_store_each_net(store, add_net, &l, err);
+    if (status == CW_OK && !data->labelled) status = collect_conditions(&l);
+    if (status == CW_OK && !data->labelled) status = cw_store_each_net(store, add_net, &l, err);
     cw_free(l.entries);
     cw_free(l.conditions);
     if (status != CW_OK) {
@@ -366,18 +396,19 @@ cw_status cw_dataset_matrix(const cw_dataset *data, const size_t *rows, size_t c
                             cw_error *err) {
     if (!rows) count = data->rows;
     double *x = cw_alloc_n(count, data->columns * sizeof *x);
-    double *cost = cw_alloc_n(count, data->classes * sizeof *cost);
+    double *cost = data->labelled ? NULL : cw_alloc_n(count, data->classes * sizeof *cost);
     double *scale = cw_alloc_n(count, sizeof *scale);
     int32_t *y = cw_alloc_n(count, sizeof *y);
     *out = (cw_matrix){count, data->columns, data->classes, x, y, cost, scale};
-    if (!x || !cost || !scale || !y) {
+    if (!x || (!cost && !data->labelled) || !scale || !y) {
         cw_matrix_release(out);
         return cw_fail_memory(err);
     }
     for (size_t i = 0; i < count; i++) {
         size_t row = rows ? rows[i] : i;
         memcpy(x + i * data->columns, data->x + row * data->columns, data->columns * sizeof *x);
-        memcpy(cost + i * data->classes, data->time + row * data->classes, data->classes * sizeof *cost);
+        if (cost)
+            memcpy(cost + i * data->classes, data->time + row * data->classes, data->classes * sizeof *cost);
         scale[i] = data->scale[row];
         y[i] = data->y[row];
     }

@@ -27,13 +27,19 @@ static void add_penalties(const cw_dataset *data, size_t row, ranked *ranks) {
         ranks[c].penalty += log((isnan(time[c]) ? slowest : time[c]) / best);
 }
 
-/* By the geomean of time over the best, a missing time counted as the row's slowest. */
+/* By the geomean of time over the best, a missing time counted as the row's slowest; labelled rows by how
+ * often each class is the label. */
 static cw_status plain_order(const cw_dataset *data, const size_t *rows, size_t count, size_t *order,
                              cw_error *err) {
     ranked *ranks = cw_alloc_n(data->classes, sizeof *ranks);
     if (!ranks) return cw_fail_memory(err);
     for (size_t c = 0; c < data->classes; c++) ranks[c].index = c;
-    for (size_t i = 0; i < count; i++) add_penalties(data, rows[i], ranks);
+    for (size_t i = 0; i < count; i++) {
+        if (data->labelled)
+            ranks[data->y[rows[i]]].penalty -= 1;
+        else
+            add_penalties(data, rows[i], ranks);
+    }
     qsort(ranks, data->classes, sizeof *ranks, by_penalty);
     for (size_t i = 0; i < data->classes; i++) order[i] = ranks[i].index;
     cw_free(ranks);
@@ -89,7 +95,7 @@ cw_status cw_static_order(const cw_dataset *data, const size_t *rows, size_t cou
         used = count;
     }
     cw_status status = plain_order(data, open, used, order, err);
-    if (status == CW_OK) improve_order(data, open, used, order);
+    if (status == CW_OK && !data->labelled) improve_order(data, open, used, order);
     cw_free(open);
     return status;
 }
@@ -113,7 +119,8 @@ static cw_status map_classes(const cw_dataset *data, const size_t *rows, size_t 
     if (!map->of_model || !map->of_data) return cw_fail_memory(err);
     for (size_t c = 0; c < data->classes; c++) {
         bool timed = false;
-        for (size_t i = 0; !timed && i < count; i++) timed = !isnan(data->time[rows[i] * data->classes + c]);
+        for (size_t i = 0; !timed && i < count; i++)
+            timed = !isnan(data->time[rows[i] * data->classes + c]) || data->y[rows[i]] == (int32_t)c;
         if (timed && map->count == CW_MODEL_MOST)
             return cw_fail(err, CW_UNSUPPORTED,
                            "more than %d implementations have times: too many for a model", CW_MODEL_MOST);
@@ -126,15 +133,15 @@ static cw_status map_classes(const cw_dataset *data, const size_t *rows, size_t 
 /* Narrows a dataset's matrix to the model's classes. */
 static cw_status narrow(cw_matrix *m, const class_map *map, cw_error *err) {
     int32_t *y = cw_alloc_n(m->rows, sizeof *y);
-    double *cost = cw_alloc_n(m->rows, map->count * sizeof *cost);
-    if (!y || !cost) {
+    double *cost = m->cost ? cw_alloc_n(m->rows, map->count * sizeof *cost) : NULL;
+    if (!y || (m->cost && !cost)) {
         cw_free(y);
         cw_free(cost);
         return cw_fail_memory(err);
     }
     for (size_t i = 0; i < m->rows; i++) {
         y[i] = map->of_data[m->y[i]];
-        for (size_t c = 0; c < map->count; c++)
+        for (size_t c = 0; cost && c < map->count; c++)
             cost[i * map->count + c] = m->cost[i * m->classes + map->of_model[c]];
     }
     cw_free((void *)m->y);

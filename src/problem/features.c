@@ -5,6 +5,7 @@
 #define R CW_SET_RAW
 #define E CW_SET_ENGINEERED
 #define B (CW_SET_RAW | CW_SET_ENGINEERED)
+#define S CW_SET_SEED
 
 /* X(name, sets, expression, why). Integer arithmetic is exact in 64 bit for every valid problem; a ratio is
  * one division of two exact integers. */
@@ -64,7 +65,17 @@
       "outputs computed for nothing by Winograd tiles of 2x2")                                               \
     X(waste_f4, E, (double)((oh + 3) / 4 * 4 * ((ow + 3) / 4 * 4)) / (double)(oh * ow), "by tiles of 4x4")   \
     X(waste_f6, E, (double)((oh + 5) / 6 * 6 * ((ow + 5) / 6 * 6)) / (double)(oh * ow), "by tiles of 6x6")   \
-    X(tiles_f4, E, mb *((oh + 3) / 4) * ((ow + 3) / 4), "tiles of 4x4: rows of Winograd's GEMMs")
+    X(tiles_f4, E, mb *((oh + 3) / 4) * ((ow + 3) / 4), "tiles of 4x4: rows of Winograd's GEMMs")            \
+    X(tensor_1, S, ic, "input channels; the ten columns of the seed's experiment, in its order")             \
+    X(tensor_2, S, ih, "input height")                                                                       \
+    X(tensor_3, S, iw, "input width")                                                                        \
+    X(tensor_4, S, kh, "kernel")                                                                             \
+    X(tensor_5, S, oc, "output channels")                                                                    \
+    X(tensor_6, S, sh, "stride")                                                                             \
+    X(tensor_7, S, pt, "padding")                                                                            \
+    X(tuner, S, 0, "always 0: no tuner was used")                                                            \
+    X(precision, S, prec, "0 fp32, 1 uint8")                                                                 \
+    X(architecture, S, 0, "always 0: Midgard")
 
 /* Every expression sees every variable; unused ones are expected. */
 #define VARIABLE(name)                                                                                       \
@@ -95,6 +106,7 @@ const cw_feature *cw_feature_find(const char *name) {
 unsigned cw_feature_set(const char *name) {
     if (strcmp(name, "raw") == 0) return CW_SET_RAW;
     if (strcmp(name, "engineered") == 0) return CW_SET_ENGINEERED;
+    if (strcmp(name, "seed") == 0) return CW_SET_SEED;
     return 0;
 }
 

@@ -13,8 +13,9 @@ enum { CW_DIM_MAX = 1 << 20, CW_PAD_EXCESS = 16, CW_THREADS_MAX = 1024 };
     X(g)                                                                                                     \
     X(ic)                                                                                                    \
     X(ih)                                                                                                    \
-    X(iw) X(oc) X(kh) X(kw) X(sh) X(sw) X(dh) X(dw) X(pt) X(pl) X(pb) X(pr) X(prec) X(zp) X(layout)          \
-        X(threads) X(id) X(kd) X(sd) X(dd) X(pf) X(pk) X(dir)
+    X(iw)                                                                                                    \
+    X(oc) X(kh) X(kw) X(sh) X(sw) X(dh) X(dw) X(pt) X(pl) X(pb) X(pr) X(prec) X(zp) X(layout) X(threads)     \
+        X(id) X(kd) X(sd) X(dd) X(pf) X(pk) X(dir)
 
 /* Total order by fields, for sorting and searching; 0 = equal. */
 int cw_problem_compare(const cw_problem *a, const cw_problem *b);
@@ -33,7 +34,7 @@ static inline int32_t cw_extent(int32_t k, int32_t d) {
  * expression is compiled here and printed by the emitter, so both compute the same. Its variables are those
  * of CW_FEATURE_VARIABLES as int64_t; it may use + - * / % ?: comparisons and casts to double, at most one
  * rounding (no a*b+c in double: a compiler may fuse it) and no function. */
-enum { CW_SET_RAW = 1, CW_SET_ENGINEERED = 2 };
+enum { CW_SET_RAW = 1, CW_SET_ENGINEERED = 2, CW_SET_SEED = 4 };
 
 /* What expressions may name: the fields of a canonical problem; the output's size (od is 1 in two
  * dimensions); channels a group; inputs and outputs = points of the source and the destination over batch and
@@ -58,7 +59,7 @@ extern const cw_feature cw_features[];
 extern const size_t cw_feature_count;
 /* NULL = unknown name. */
 const cw_feature *cw_feature_find(const char *name);
-/* The mask of a set's name ("raw", "engineered"), 0 = unknown. */
+/* The mask of a set's name ("raw", "engineered", "seed"), 0 = unknown. */
 unsigned cw_feature_set(const char *name);
 /* Values of the features of a list, in its order. */
 void cw_features_eval(const cw_feature *const *features, size_t count, const cw_problem *p, double *out);
