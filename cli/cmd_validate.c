@@ -1,16 +1,17 @@
 /* cmd_validate.c: `convwise validate`: how well learners would choose for layers they have not seen, beside
  * what one would pick by hand, as a table or JSON. */
-#include "cli.h"
+#include "seed_mode.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MODEL = 1000, SPLIT, CONFUSION, SEEDS = 3 };
+enum { MODEL = 1000, SPLIT, CONFUSION, SEED_MODE, PUBLISHED, MARKDOWN, FAST_MATH, SEEDS = 3 };
 
 typedef struct options {
     cli_learn learn;
     const char *model, *split;
-    bool json, confusion;
+    bool json, confusion, seed_mode;
+    cli_seed seed;
 } options;
 
 static const struct argp_option table[] = {
@@ -21,6 +22,13 @@ static const struct argp_option table[] = {
      "(default: network where the store has at least two, else group)",
      0},
     {"confusion", CONFUSION, NULL, 0, "List which implementation was chosen where which one was fastest", 0},
+    {"seed-mode", SEED_MODE, NULL, 0,
+     "The seed's experiment (docs/seed.md): learn from imported labels, choose for imported layers with "
+     "times",
+     0},
+    {"reported", PUBLISHED, "FILE", 0, "With --seed-mode: compare with a table of published results", 0},
+    {"markdown", MARKDOWN, NULL, 0, "With --seed-mode: print Markdown", 0},
+    {"fast-math", FAST_MATH, NULL, 0, "With --seed-mode: the Arm library may lose accuracy for speed", 0},
     {"json", 'j', NULL, 0, "Print one JSON document (docs/validating.md)", 0},
     {0},
 };
@@ -46,7 +54,24 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected '%s'", arg);
         return 0;
+    case SEED_MODE:
+        o->seed_mode = true;
+        return 0;
+    case PUBLISHED:
+        o->seed.published = arg;
+        return 0;
+    case MARKDOWN:
+        o->seed.form = CLI_SEED_MARKDOWN;
+        return 0;
+    case FAST_MATH:
+        o->seed.fast_math = true;
+        return 0;
     case ARGP_KEY_END:
+        if (o->seed_mode &&
+            (o->model || o->split || o->confusion || o->learn.learners[0] || o->learn.data.features))
+            argp_error(state, "--seed-mode has its own learners, features and splits");
+        if (!o->seed_mode && (o->seed.published || o->seed.form != CLI_SEED_TEXT || o->seed.fast_math))
+            argp_error(state, "--reported, --markdown and --fast-math need --seed-mode");
         if (o->model && (o->split || o->learn.learners[0] || o->learn.data.features))
             argp_error(state, "--model brings its own learner and features, and is not split");
         return 0;
@@ -313,6 +338,8 @@ int cmd_validate(int argc, char **argv) {
                                      NULL};
     options o = {0};
     if (argp_parse(&argp, argc, argv, 0, NULL, &o)) return CLI_USAGE;
+    if (o.json) o.seed.form = CLI_SEED_JSON;
+    if (o.seed_mode) return cli_seed_mode(&o.learn, &o.seed);
     cw_error err = {0};
     spread seeds = {.first = o.learn.train.seed};
     cw_status status = o.model ? validate_model(&o, &seeds, &err) : validate_split(&o, &seeds, &err);

@@ -23,7 +23,8 @@ enum {
 static const struct argp_option table[] = {
     {"store", 's', "FILE", 0, "Measurements that 'convwise measure' made (default convwise.db)", 0},
     {"learner", 'l', "NAME", 0, NULL, 0} /* help: names_of_learners */,
-    {"features", FEATURES, "SET", 0, "engineered (default), raw, or seed: the ten columns of docs/seed.md", 0},
+    {"features", FEATURES, "SET", 0, "engineered (default), raw, or seed: the ten columns of docs/seed.md",
+     0},
     {"precision", PRECISION, "P", 0, "Only rows of f32 or u8 (default: all)", 0},
     {"threads", 't', "N", 0, "Only rows measured with N threads (default: all)", 0},
     {"direction", DIRECTION, "D", 0, "Only rows of fwd (default), bwd_d or bwd_w; or all", 0},
