@@ -159,14 +159,6 @@ dnnl_status_t onednn_walk(onednn_state *s, const cw_problem *p, const onednn_que
 
 /* ---- Known implementations ---- */
 
-static cw_family family_of(const char *info) {
-    if (strstr(info, "wino")) return CW_FAMILY_WINOGRAD;
-    if (strstr(info, "_dw") || strstr(info, "brdgmm")) return CW_FAMILY_DEPTHWISE;
-    /* brgemm is a batch-reduce kernel called inside a direct loop, no im2col. */
-    if (strstr(info, "gemm") && !strstr(info, "brgemm")) return CW_FAMILY_GEMM;
-    return CW_FAMILY_DIRECT;
-}
-
 /* Winograd rounds on the way. Kernels without VNNI or AMX add pairs of u8 x s8 products in 16 bits,
  * saturating (vpmaddubsw): wrong where 255 * (|w1| + |w2|) can pass 32767, so for weights beyond -64..64.
  * oneDNN names the instruction set in the kernel's name, but for its GEMM, which takes what the machine has.
@@ -200,7 +192,7 @@ static const onednn_impl *intern(onednn_state *s, const char *info, bool own_lay
     impl->state = s;
     impl->own_layout = own_layout;
     impl->base = (cw_impl){.name = impl->name,
-                           .family = family_of(info),
+                           .family = cw_family_of_onednn(info),
                            .candidate = true,
                            .exact = is_exact(info),
                            .prepare = onednn_prepare};

@@ -28,6 +28,9 @@ static inline int32_t cw_extent(int32_t k, int32_t d) {
     return (k - 1) * (d + 1) + 1;
 } /* dilated kernel size */
 
+/* What an implementation of oneDNN is, from its name, e.g. "brgconv:avx512_core". */
+cw_family cw_family_of_onednn(const char *info);
+
 /* ---- Features ---- */
 
 /* One row a feature: a permanent name, which sets it belongs to, a C expression, why it may matter. The

@@ -11,7 +11,8 @@
     X(arff, "arff", "ARFF: which implementation is fastest, without times")                                  \
     X(layers, "layers", "CSV, one line a layer: times of several implementations")                           \
     X(csv, "csv", "what 'convwise store export' writes")                                                     \
-    X(finddb, "finddb", "MIOpen find-db, plain or .bz2: times of solvers on AMD GPUs")
+    X(finddb, "finddb", "MIOpen find-db, plain or .bz2: times of solvers on AMD GPUs")                       \
+    X(onednn_log, "onednn-log", "what ONEDNN_VERBOSE prints: times of what an application ran")
 
 static const cw_import_kind kinds[] = {
 #define X(symbol, name, about) {name, about},

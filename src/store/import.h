@@ -33,7 +33,7 @@ typedef struct cw_importer {
 } cw_importer;
 
 typedef cw_status cw_import_fn(cw_importer *im);
-cw_import_fn cw_import_arff, cw_import_layers, cw_import_csv, cw_import_finddb;
+cw_import_fn cw_import_arff, cw_import_layers, cw_import_csv, cw_import_finddb, cw_import_onednn_log;
 
 /* Begins the run that following measurements belong to. fingerprint: where the options name none. */
 cw_status cw_importer_begin_run(cw_importer *im, const char *fingerprint, const char *cpu, int32_t threads);
