@@ -369,6 +369,8 @@ cw_status cw_import_finddb(cw_importer *im) {
         else
             im->sum.other++;
     }
+    if (status == CW_OK && im->sum.times + im->sum.absent == 0)
+        status = cw_importer_refuse(im, 0, "no line has a problem and a record that can be stored");
     if (status == CW_OK) set_censoring(r, preset);
     cw_lines_close(lines);
     cw_free(r);
