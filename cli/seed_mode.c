@@ -389,7 +389,8 @@ static void print_all(const cw_seed_report *report, const cw_seed_published *row
     print_charged_baselines(report, markdown);
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         print_learners(report, &settings[i], markdown);
-    printf("\\* a chosen operator has no time; the published score counts it as 0.\n\n" + !markdown);
+    printf("%s a chosen operator has no time; the published score counts it as 0.\n\n",
+           markdown ? "\\*" : "*");
     print_faults(report, markdown);
     print_draws(report, markdown);
     if (rows) print_comparison(report, rows, compared, count, markdown);

@@ -324,8 +324,11 @@ static cw_status no_rows(const loader *l) {
                        "the store has nothing of machine %.40s: 'convwise store info' lists its machines",
                        wanted);
     if (l->options.labels)
-        return cw_fail(l->err, CW_NOT_FOUND, "the store has no labels%s: 'convwise import arff' brings them",
-                       l->data->fingerprint[0] ? " of this machine, precision and thread count" : "");
+        return cw_fail(
+            l->err, CW_NOT_FOUND,
+            "the store has no labels of machine %s: 'convwise import arff' brings them, 'convwise store "
+            "info' lists other machines",
+            l->data->fingerprint[0] ? l->data->fingerprint : "any");
     return cw_fail(l->err, CW_NOT_FOUND,
                    "the store has no times%s: fill it with 'convwise measure' before learning from it",
                    l->options.prec >= 0 || l->options.threads != 0 ? " of this precision and thread count"

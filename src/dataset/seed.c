@@ -396,8 +396,11 @@ static cw_status check(const experiment *e) {
         return cw_fail(e->err, CW_MISMATCH, "labels with features %s, times with %s", labels->feature_set,
                        timed->feature_set);
     if (timed->layer_count == 0)
-        return cw_fail(e->err, CW_INVALID,
-                       "no network has layers with times: 'convwise import layers' brings them");
+        return cw_fail(
+            e->err, CW_INVALID,
+            "no network has layers with times on machine %s: 'convwise import layers' brings them, "
+            "'convwise store info' lists other machines",
+            timed->fingerprint);
     if (timed->classes > MOST_CLASSES)
         return cw_fail(e->err, CW_UNSUPPORTED, "%zu implementations have times: at most %d", timed->classes,
                        (int)MOST_CLASSES);

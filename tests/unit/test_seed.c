@@ -129,7 +129,10 @@ static void test_seed__labels_keep_order_and_repeats(void **state) {
                         fourth[] = {32, 10, 10, 3, 8, 1, 1, 0, 1, 0};
     assert_int_equal(l.labels->rows, CW_COUNT(y));
     assert_int_equal(l.labels->columns, 10);
-    for (size_t i = 0; i < CW_COUNT(y); i++) assert_int_equal(l.labels->y[i], y[i]);
+    for (size_t i = 0; i < CW_COUNT(y); i++) {
+        assert_int_equal(l.labels->y[i], y[i]);
+        for (size_t c = 0; c < 3; c++) assert_true(isnan(cw_dataset_time(l.labels, i, c)));
+    }
     assert_memory_equal(l.labels->x + 2 * 10, third, sizeof third);
     assert_memory_equal(l.labels->x + 3 * 10, fourth, sizeof fourth);
     assert_string_equal(l.labels->features[0]->name, "tensor_1");
