@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -110,7 +111,7 @@ static void add_grid(options *o, char *text, struct argp_state *state) {
         if (equals) *equals = '\0';
         while (i < 6 && strcmp(keys[i].name, text) != 0) i++;
         if (!equals || i == 6)
-            argp_error(state, "--grid: '%s' is not size, ic, oc, kernel, stride or pad with =RANGE", text);
+            argp_error(state, "--grid: '%.60s' is not size, ic, oc, kernel, stride or pad with =RANGE", text);
         else
             *keys[i].range = equals + 1;
         text = next;
@@ -125,10 +126,11 @@ static void set_precisions(options *o, char *list, struct argp_state *state) {
         int prec = 0;
         while (prec < 2 && strcmp(cw_prec_name((cw_prec)prec), name) != 0) prec++;
         if (prec == 2)
-            argp_error(state, "--precision: '%s' is not f32 or u8", name);
+            argp_error(state, "--precision: '%.60s' is not f32 or u8", name);
         else
             o->precs[prec] = true;
     }
+    if (!o->precs[CW_F32] && !o->precs[CW_U8]) argp_error(state, "--precision names none: f32, u8 or both");
 }
 
 static long long number(struct argp_state *state, const char *option, const char *text, long long lo,
@@ -137,7 +139,7 @@ static long long number(struct argp_state *state, const char *option, const char
     errno = 0;
     long long value = strtoll(text, &end, 10);
     if (errno || end == text || *end || value < lo || value > hi)
-        argp_error(state, "--%s: '%s' is not a whole number from %lld to %lld", option, text, lo, hi);
+        argp_error(state, "--%s: '%.60s' is not a whole number from %lld to %lld", option, text, lo, hi);
     return value;
 }
 
@@ -146,7 +148,7 @@ static double duration(struct argp_state *state, const char *text) {
     double value = strtod(text, &end);
     double unit = strcmp(end, "h") == 0 ? 3600 : strcmp(end, "m") == 0 ? 60 : 1;
     if (end == text || (*end && strcmp(end, "s") != 0 && unit == 1) || !(value > 0) || value > 1e9)
-        argp_error(state, "--budget: '%s' is not a time like 90, 90s, 10m, 2h", text);
+        argp_error(state, "--budget: '%.60s' is not a time like 90, 90s, 10m, 2h", text);
     return value * unit;
 }
 
@@ -175,6 +177,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         o->batch = (int32_t)number(state, "batch", arg, 1, 1 << 20);
         return 0;
     case KEY_ONLY:
+        if (!arg[strspn(arg, ",")]) argp_error(state, "--only names no pattern");
         o->measure.only = arg;
         return 0;
     case 's':
@@ -238,10 +241,17 @@ static cw_status collect(const options *o, cw_problem **out, size_t *count, cw_e
     for (size_t i = 0; i < o->problem_count; i++) all[n++] = o->problems[i];
     *out = all;
     *count = n;
+    cw_machine machine;
     cw_status status = CW_OK;
+    cw_machine_detect(&machine);
     for (size_t i = 0; i < n && status == CW_OK; i++) {
         status = cw_problem_check(&all[i], err);
         if (status == CW_OK) cw_problem_canonical(&all[i]);
+        if (status == CW_OK && all[i].threads > machine.cores) {
+            snprintf(err->message, sizeof err->message,
+                     "%d threads on %d usable cores: times would say nothing", all[i].threads, machine.cores);
+            status = err->status = CW_INVALID;
+        }
     }
     return status;
 }
@@ -278,7 +288,7 @@ static int restart_clean(int argc, char **argv) {
     return CLI_FAILED;
 }
 
-/* Variables that libraries heed, as one line; "" = none. */
+/* Variables that libraries heed, as one line of ASCII; "" = none. */
 static void describe_environment(char *text, size_t size) {
     static const char *const prefixes[] = {"OMP_",  "GOMP_",   "OPENBLAS_", "GOTO_",
                                            "DNNL_", "ONEDNN_", "MALLOC_",   "LD_PRELOAD="};
@@ -290,23 +300,32 @@ static void describe_environment(char *text, size_t size) {
             if (strncmp(*entry, prefixes[i], strlen(prefixes[i])) == 0)
                 snprintf(text + used, size - used, "%s%s", used ? "; " : "", *entry);
         }
+    for (char *c = text; *c; c++)
+        if (*c < ' ' || *c > '~') *c = '?';
 }
 
 /* ---- Running ---- */
 
 static volatile int stop;
+static time_t stop_time;
 
-/* The second Ctrl-C finds no handler. */
-static void on_signal(int number_) {
-    (void)number_;
+/* A second one ends the program at once; not within a second of the first, since timeout(1) sends two. */
+static void on_signal(int which) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (stop && now.tv_sec > stop_time + 1) signal(which, SIG_DFL), raise(which);
+    if (!stop) stop_time = now.tv_sec;
     stop = 1;
 }
 
 static void watch_signals(void) {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = on_signal}, now;
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (ends[i] != SIGHUP ||
+            (sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler != SIG_IGN)) /* nohup */
+            sigaction(ends[i], &action, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 
@@ -342,8 +361,8 @@ static void print_text(const options *o, const outcome *r) {
 }
 
 static int print_json(const options *o, const outcome *r) {
-    json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:I, s:I}", "store", o->store, "ended", r->ended,
-                             "problems", (json_int_t)r->shown.last.total, "problems_done",
+    json_t *json = json_pack("{s:o, s:s, s:I, s:I, s:I, s:f, s:I, s:I}", "store", cli_json_path(o->store),
+                             "ended", r->ended, "problems", (json_int_t)r->shown.last.total, "problems_done",
                              (json_int_t)r->shown.last.done, "stored", (json_int_t)r->shown.last.stored,
                              "elapsed_s", r->shown.last.elapsed_s, "store_bytes", (json_int_t)r->info.bytes,
                              "store_measurements", (json_int_t)r->info.measurements);
@@ -383,11 +402,16 @@ static int run(options *o, cw_context *ctx, cw_store *store, cw_problem *problem
     } else if (strcmp(r.ended, "failed") == 0) {
         code = cli_fail(&err);
     }
+    if (code != CLI_DONE && r.shown.last.stored == 0 && !stop) return code; /* nothing to tell of */
     qsort(problems, count, sizeof *problems, cli_compare_problems);
     if (cw_store_info_get(store, &r.info, &late) != CW_OK ||
         cli_summary_make(store, problems, count, &r.summary, &late) != CW_OK)
         return cli_fail(&late);
-    if (o->json) {
+    if (code == CLI_DONE && strcmp(r.ended, "done") == 0 && cli_summary_empty(r.summary)) {
+        fprintf(stderr, "convwise: no implementation matches --only %.60s ('convwise impls' lists them)\n",
+                o->measure.only);
+        code = CLI_NONE;
+    } else if (o->json) {
         int printed = print_json(o, &r);
         code = code == CLI_DONE ? printed : code;
     } else {

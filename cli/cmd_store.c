@@ -46,10 +46,10 @@ static cw_status collect_info(cw_store *store, const char *path, json_t **out, c
     }
     for (int i = 0; i < CW_STATE_NOT_MEASURED; i++)
         json_object_set_new(states, cw_state_name((cw_state)i), json_integer(info.by_state[i]));
-    *out = json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "store", path, "schema", info.schema,
-                     "bytes", (json_int_t)info.bytes, "problems", (json_int_t)info.problems, "impls",
-                     (json_int_t)info.impls, "measurements", (json_int_t)info.measurements, "states", states,
-                     "machines", machines, "networks", nets);
+    *out = json_pack("{s:o, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "store", cli_json_path(path), "schema",
+                     info.schema, "bytes", (json_int_t)info.bytes, "problems", (json_int_t)info.problems,
+                     "impls", (json_int_t)info.impls, "measurements", (json_int_t)info.measurements, "states",
+                     states, "machines", machines, "networks", nets);
     return CW_OK;
 }
 
@@ -119,14 +119,20 @@ static int run_info(const options *o) {
 static int run_export(const options *o) {
     int code = CLI_DONE;
     cw_error err = {0};
-    const char *output = o->output ? o->output : "/dev/stdout";
+    char *text = NULL;
     if (o->json && !o->output) return cli_usage("store export --json needs -o FILE for the CSV");
     cw_store *store = open_store(o->paths[0], CW_STORE_READ, &code);
     if (!store) return code;
-    if (cw_store_export_csv(store, output, &err) != CW_OK)
+    cw_status status =
+        o->output ? cw_store_export_csv(store, o->output, &err) : cw_store_csv(store, &text, &err);
+    if (status != CW_OK)
         code = cli_fail(&err);
+    else if (text)
+        fputs(text, stdout);
     else if (o->json)
-        code = cli_print_json(json_pack("{s:s, s:s}", "store", o->paths[0], "csv", output));
+        code = cli_print_json(
+            json_pack("{s:o, s:o}", "store", cli_json_path(o->paths[0]), "csv", cli_json_path(o->output)));
+    cw_free(text);
     cw_store_close(store);
     return code;
 }
@@ -134,6 +140,9 @@ static int run_export(const options *o) {
 static int run_merge(const options *o) {
     int code = CLI_DONE;
     cw_error err = {0};
+    for (int i = 1; code == CLI_DONE && i < o->count; i++) /* before the store is touched */
+        cw_store_close(open_store(o->paths[i], CW_STORE_READ, &code));
+    if (code != CLI_DONE) return code;
     json_t *merged = json_array();
     cw_store *store = open_store(o->paths[0], CW_STORE_WRITE, &code);
     for (int i = 1; store && code == CLI_DONE && i < o->count; i++) {
@@ -143,12 +152,12 @@ static int run_merge(const options *o) {
             break;
         }
         if (!o->json) printf("%s: %lld new measurements\n", o->paths[i], (long long)added);
-        json_array_append_new(merged,
-                              json_pack("{s:s, s:I}", "store", o->paths[i], "added", (json_int_t)added));
+        json_array_append_new(
+            merged, json_pack("{s:o, s:I}", "store", cli_json_path(o->paths[i]), "added", (json_int_t)added));
     }
     cw_store_close(store);
     if (o->json && code == CLI_DONE)
-        return cli_print_json(json_pack("{s:s, s:o}", "store", o->paths[0], "merged", merged));
+        return cli_print_json(json_pack("{s:o, s:o}", "store", cli_json_path(o->paths[0]), "merged", merged));
     json_decref(merged);
     return code;
 }

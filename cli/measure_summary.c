@@ -62,6 +62,10 @@ static cw_status visit(void *arg, const cw_measurement *m) {
     return CW_OK;
 }
 
+bool cli_summary_empty(const cli_summary *s) {
+    return s->line_count == 0;
+}
+
 cw_status cli_summary_make(cw_store *store, const cw_problem *problems, size_t count, cli_summary **out,
                            cw_error *err) {
     cw_machine machine;

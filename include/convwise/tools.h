@@ -159,8 +159,11 @@ CW_API cw_status cw_store_done(cw_store *store, const char *fingerprint, const c
  * measurement of the same run, a network of the same name) is left alone, so that merging twice is harmless.
  * added: new measurements, may be NULL. */
 CW_API cw_status cw_store_merge(cw_store *store, const char *other_path, int64_t *added, cw_error *err);
-/* Writes every measurement as CSV (RFC 4180, one line of names first; columns in docs/formats.md) to path,
- * all or nothing. */
+/* Every measurement as CSV (RFC 4180, one line of names first; columns in docs/formats.md); free with
+ * cw_free.
+ */
+CW_API cw_status cw_store_csv(cw_store *store, char **out, cw_error *err);
+/* The same to a file, all or nothing. */
 CW_API cw_status cw_store_export_csv(cw_store *store, const char *path, cw_error *err);
 
 /* ---- 4. Measure ---- */
@@ -329,6 +332,9 @@ typedef struct cw_emit_options {
 } cw_emit_options;
 /* A stand-alone C99 file (docs/formats.md), or its header; options NULL = defaults; free with cw_free. */
 CW_API cw_status cw_emit_c(const cw_model *model, const cw_emit_options *options, char **out, cw_error *err);
+/* The same to a file, all or nothing. */
+CW_API cw_status cw_emit_c_save(const cw_model *model, const cw_emit_options *options, const char *path,
+                                cw_error *err);
 
 #ifdef __cplusplus
 }

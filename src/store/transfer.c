@@ -115,7 +115,7 @@ static cw_status export_row(void *arg, const cw_stored *row) {
     return buf->failed ? CW_NO_MEMORY : CW_OK;
 }
 
-cw_status cw_store_export_csv(cw_store *store, const char *path, cw_error *err) {
+cw_status cw_store_csv(cw_store *store, char **out, cw_error *err) {
     cw_buf buf = {0};
     cw_buf_put(&buf, "machine,created_ms,problem,impl,backend,version,family,state,detail,candidate,"
                      "library_choice,samples,time_ns,min_ns,median_ns,mad_ns,prepare_ns,src_reorder_ns,"
@@ -127,7 +127,15 @@ cw_status cw_store_export_csv(cw_store *store, const char *path, cw_error *err) 
     cw_buf_put(&buf, "\r\n");
     cw_status status = cw_store_walk(store, NULL, false, export_row, &buf, err);
     if (status == CW_NO_MEMORY || (status == CW_OK && buf.failed)) status = cw_fail_memory(err);
-    if (status == CW_OK) status = cw_write_file(path, buf.text, buf.length, err);
+    if (status == CW_OK) *out = cw_buf_take(&buf);
     cw_buf_release(&buf);
+    return status;
+}
+
+cw_status cw_store_export_csv(cw_store *store, const char *path, cw_error *err) {
+    char *text = NULL;
+    cw_status status = cw_store_csv(store, &text, err);
+    if (status == CW_OK) status = cw_write_file(path, text, strlen(text), err);
+    cw_free(text);
     return status;
 }
