@@ -76,7 +76,7 @@ done <<'END'
 1|dh is larger than|ic3ih5oc3kh3dh2147483647
 1|must divide|g3ic4ih5oc3kh3
 1|given twice|ic3ih5oc3kh3ic4
-1|cannot read "f16"|ic3ih5oc3kh3,f16
+1|cannot read "f15"|ic3ih5oc3kh3,f15
 1|cannot read "t0"|ic3ih5oc3kh3,t0
 1|no closing quote|ic3ih5oc3kh3n"x
 END
@@ -266,11 +266,11 @@ fi
 
 # A full disk.
 mkdir full
-if mount -t tmpfs -o size=256k tmpfs full 2>/dev/null; then
+if mount -t tmpfs -o size=512k tmpfs full 2>/dev/null; then
     mounted=yes
     cp made.db full/s.db
     cp model.json full/m.json
-    head -c 300000 /dev/zero >full/fill 2>/dev/null
+    head -c 600000 /dev/zero >full/fill 2>/dev/null
     c 1 'disk full' measure --layers tiny.txt --store full/s.db "${fast[@]}"
     c 1 'disk full' measure --layers tiny.txt --store full/new.db "${fast[@]}"
     c 1 'disk full' store merge full/s.db f.db
