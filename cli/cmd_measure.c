@@ -43,7 +43,8 @@ static const struct argp_option rows[] = {
     {"problem", 'p', "PROBLEM", 0, "One problem, as in mb1ic64ih56oc64oh56kh3ph1,u8,t2; may repeat", 1},
     {"grid", KEY_GRID, "RANGES", 0,
      "Synthetic layers: KEY=RANGE,KEY=RANGE... of size, ic, oc, kernel, stride, pad; a range is first:last, "
-     "first:last:step, first:last:*factor or a,b,c; 'seed' is the seed paper's grid",
+     "first:last:step, first:last:*factor or a,b,c; 'default' is size 7,14,28,56, ic and oc 16:512:*2, "
+     "kernel 1,3,5, stride 1,2, pad 0 and half the kernel",
      1},
     {"precision", KEY_PRECISION, "LIST", 0, "Of networks and grids: f32 (default), u8, or f32,u8", 2},
     {"threads", 't', "N", 0, "Threads that run a convolution of networks and grids (default 1)", 2},
@@ -101,7 +102,7 @@ static void add_grid(options *o, char *text, struct argp_state *state) {
     } keys[] = {{"size", &grid.size},     {"ic", &grid.ic},         {"oc", &grid.oc},
                 {"kernel", &grid.kernel}, {"stride", &grid.stride}, {"pad", &grid.pad}};
     if (o->grid.count) argp_error(state, "one --grid at a time");
-    if (strcmp(text, "seed") == 0) text += strlen(text);
+    if (strcmp(text, "default") == 0) text += strlen(text);
     while (*text) {
         char *end = text, *equals = strchr(text, '=');
         while (*end && !(*end == ',' && end[1] >= 'a' && end[1] <= 'z')) end++;

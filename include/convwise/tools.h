@@ -56,7 +56,7 @@ CW_API void cw_net_release(cw_net *net);
 /* The layer's problem at another precision, thread count and batch (zp is kept for u8, cleared for f32). */
 CW_API cw_problem cw_layer_problem(const cw_layer *layer, cw_prec prec, int32_t threads, int32_t mb);
 
-/* The seed paper's synthetic grid: every combination of the ranges whose kernel fits. A range is
+/* A synthetic grid: every combination of the ranges whose kernel fits. A range is
  * "first:last[:step]", "first:last:*factor" or "a,b,c". Result: a net whose layers are named by their problem
  * text. */
 typedef struct cw_grid {
