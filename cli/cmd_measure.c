@@ -227,18 +227,27 @@ static const struct argp argp = {
 
 /* ---- Problems ---- */
 
-/* All layers at all precisions, network by network, then the grid, then single problems. */
+static size_t at_precisions(const options *o, const cw_layer *layer, cw_problem *out) {
+    size_t n = 0;
+    for (int prec = 0; prec < 2; prec++)
+        if (o->precs[prec]) out[n++] = cw_layer_problem(layer, (cw_prec)prec, o->threads, o->batch);
+    return n;
+}
+
+/* All layers at all precisions, one of each network in turn, so that a budget that ends early leaves
+ * something of every network; then the grid, then single problems. */
 static cw_status collect(const options *o, cw_problem **out, size_t *count, cw_error *err) {
-    size_t layers = o->grid.count, n = 0;
-    for (size_t i = 0; i < o->layers.net_count; i++) layers += o->layers.nets[i].count;
+    size_t layers = o->grid.count, n = 0, longest = 0;
+    for (size_t i = 0; i < o->layers.net_count; i++) {
+        layers += o->layers.nets[i].count;
+        if (o->layers.nets[i].count > longest) longest = o->layers.nets[i].count;
+    }
     cw_problem *all = calloc(2 * layers + o->problem_count, sizeof *all);
     if (!all) return err->status = CW_NO_MEMORY;
-    for (size_t i = 0; i <= o->layers.net_count; i++) {
-        const cw_net *net = i < o->layers.net_count ? &o->layers.nets[i] : &o->grid;
-        for (int prec = 0; prec < 2; prec++)
-            for (size_t j = 0; j < net->count && o->precs[prec]; j++)
-                all[n++] = cw_layer_problem(&net->layers[j], (cw_prec)prec, o->threads, o->batch);
-    }
+    for (size_t j = 0; j < longest; j++)
+        for (size_t i = 0; i < o->layers.net_count; i++)
+            if (j < o->layers.nets[i].count) n += at_precisions(o, &o->layers.nets[i].layers[j], all + n);
+    for (size_t j = 0; j < o->grid.count; j++) n += at_precisions(o, &o->grid.layers[j], all + n);
     for (size_t i = 0; i < o->problem_count; i++) all[n++] = o->problems[i];
     *out = all;
     *count = n;
