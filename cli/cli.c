@@ -36,14 +36,19 @@ int cli_print_json(json_t *json) {
     int bad = !json || json_dumpf(json, stdout, JSON_INDENT(2)) != 0;
     json_decref(json);
     if (!bad) putchar('\n');
-    if (bad) fprintf(stderr, "convwise: out of memory while writing JSON\n");
+    if (bad && !ferror(stdout)) fprintf(stderr, "convwise: out of memory while writing JSON\n");
     return bad ? CLI_FAILED : CLI_DONE;
 }
 
-int cli_finish(int code) {
-    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
-    fprintf(stderr, "convwise: cannot write to standard output: %s\n", strerror(errno));
-    return code == CLI_DONE ? CLI_FAILED : code;
+json_t *cli_json_path(const char *path) {
+    json_t *text = json_string(path);
+    char *copy = text ? NULL : strdup(path);
+    if (!copy) return text;
+    for (char *c = copy; *c; c++)
+        if ((unsigned char)*c >= 0x80) *c = '?';
+    text = json_string(copy);
+    free(copy);
+    return text;
 }
 
 struct cli_table {

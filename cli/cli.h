@@ -24,8 +24,8 @@ int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Prints JSON on standard output and releases it; returns CLI_DONE, or CLI_FAILED where it cannot be written.
  */
 int cli_print_json(json_t *json);
-/* Flushes standard output; CLI_FAILED with a message where that fails (disk full, closed pipe). */
-int cli_finish(int code);
+/* A path as JSON text: bytes that are not UTF-8 become '?'. */
+json_t *cli_json_path(const char *path);
 
 /* A table on standard output. columns: NULL-ended names, ">name" = aligned right. */
 typedef struct cli_table cli_table;

@@ -36,7 +36,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case 'n':
         o->top = strtol(arg, &end, 10);
-        if (*end || end == arg || o->top < 1) argp_error(state, "--top wants a number from 1, not '%s'", arg);
+        if (*end || end == arg || o->top < 1)
+            argp_error(state, "--top wants a number from 1, not '%.60s'", arg);
         return 0;
     case ALL:
         o->all = true;

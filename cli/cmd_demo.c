@@ -110,7 +110,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         o->budget = arg;
         return 0;
     case ARGP_KEY_ARG:
-        argp_error(state, "unexpected \"%s\"", arg);
+        argp_error(state, "unexpected \"%.60s\"", arg);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -1,9 +1,6 @@
 /* cmd_emit.c: `convwise emit`: a model as C source, to standard output or a file. */
 #include "cli.h"
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 typedef struct options {
     const char *model, *output;
@@ -29,7 +26,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         o->model = arg;
         return 0;
     case 'f':
-        if (strcmp(arg, "c") != 0) argp_error(state, "'%s' is not a format: c", arg);
+        if (strcmp(arg, "c") != 0) argp_error(state, "'%.60s' is not a format: c", arg);
         return 0;
     case 'p':
         o->emit.prefix = arg;
@@ -44,7 +41,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         o->emit.self_test = true;
         return 0;
     case ARGP_KEY_ARG:
-        argp_error(state, "unexpected '%s'", arg);
+        argp_error(state, "unexpected '%.60s'", arg);
         return 0;
     case ARGP_KEY_END:
         if (!o->model) argp_error(state, "--model FILE is missing ('convwise train' makes one)");
@@ -52,35 +49,6 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     default:
         return ARGP_ERR_UNKNOWN;
     }
-}
-
-static bool write_stream(const char *path, const char *text) {
-    FILE *file = fopen(path, "w");
-    if (!file) return false;
-    bool good = fputs(text, file) != EOF;
-    return fclose(file) == 0 && good;
-}
-
-/* By way of a file beside it, so that an old one is replaced whole or not at all; devices are written
- * directly. */
-static int write_output(const char *path, const char *text) {
-    struct stat about;
-    bool direct = stat(path, &about) == 0 && !S_ISREG(about.st_mode), good;
-    if (direct) {
-        good = write_stream(path, text);
-    } else {
-        char *beside = malloc(strlen(path) + 5);
-        if (!beside) return CLI_FAILED;
-        strcat(strcpy(beside, path), ".tmp");
-        good = write_stream(beside, text) && rename(beside, path) == 0;
-        int reason = errno;
-        if (!good) remove(beside);
-        errno = reason;
-        free(beside);
-    }
-    if (good) return CLI_DONE;
-    fprintf(stderr, "convwise: cannot write %s: %s\n", path, strerror(errno));
-    return CLI_FAILED;
 }
 
 int cmd_emit(int argc, char **argv) {
@@ -100,12 +68,12 @@ int cmd_emit(int argc, char **argv) {
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return CLI_USAGE;
     int code = CLI_DONE;
     cw_status status = cw_model_load(o.model, &model, &err);
-    if (status == CW_OK) status = cw_emit_c(model, &o.emit, &text, &err);
+    if (status == CW_OK)
+        status = o.output ? cw_emit_c_save(model, &o.emit, o.output, &err)
+                          : cw_emit_c(model, &o.emit, &text, &err);
     if (status != CW_OK)
         code = cli_fail(&err);
-    else if (o.output)
-        code = write_output(o.output, text);
-    else
+    else if (text)
         fputs(text, stdout);
     cw_free(text);
     cw_model_free(model);

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -42,7 +43,8 @@ static const struct argp_option rows[] = {
     {"problem", 'p', "PROBLEM", 0, "One problem, as in mb1ic64ih56oc64oh56kh3ph1,u8,t2; may repeat", 1},
     {"grid", KEY_GRID, "RANGES", 0,
      "Synthetic layers: KEY=RANGE,KEY=RANGE... of size, ic, oc, kernel, stride, pad; a range is first:last, "
-     "first:last:step, first:last:*factor or a,b,c; 'seed' is the seed paper's grid",
+     "first:last:step, first:last:*factor or a,b,c; 'default' is size 7,14,28,56, ic and oc 16:512:*2, "
+     "kernel 1,3,5, stride 1,2, pad 0 and half the kernel",
      1},
     {"precision", KEY_PRECISION, "LIST", 0, "Of networks and grids: f32 (default), u8, or f32,u8", 2},
     {"threads", 't', "N", 0, "Threads that run a convolution of networks and grids (default 1)", 2},
@@ -100,7 +102,7 @@ static void add_grid(options *o, char *text, struct argp_state *state) {
     } keys[] = {{"size", &grid.size},     {"ic", &grid.ic},         {"oc", &grid.oc},
                 {"kernel", &grid.kernel}, {"stride", &grid.stride}, {"pad", &grid.pad}};
     if (o->grid.count) argp_error(state, "one --grid at a time");
-    if (strcmp(text, "seed") == 0) text += strlen(text);
+    if (strcmp(text, "default") == 0) text += strlen(text);
     while (*text) {
         char *end = text, *equals = strchr(text, '=');
         while (*end && !(*end == ',' && end[1] >= 'a' && end[1] <= 'z')) end++;
@@ -110,7 +112,7 @@ static void add_grid(options *o, char *text, struct argp_state *state) {
         if (equals) *equals = '\0';
         while (i < 6 && strcmp(keys[i].name, text) != 0) i++;
         if (!equals || i == 6)
-            argp_error(state, "--grid: '%s' is not size, ic, oc, kernel, stride or pad with =RANGE", text);
+            argp_error(state, "--grid: '%.60s' is not size, ic, oc, kernel, stride or pad with =RANGE", text);
         else
             *keys[i].range = equals + 1;
         text = next;
@@ -125,10 +127,11 @@ static void set_precisions(options *o, char *list, struct argp_state *state) {
         int prec = 0;
         while (prec < 2 && strcmp(cw_prec_name((cw_prec)prec), name) != 0) prec++;
         if (prec == 2)
-            argp_error(state, "--precision: '%s' is not f32 or u8", name);
+            argp_error(state, "--precision: '%.60s' is not f32 or u8", name);
         else
             o->precs[prec] = true;
     }
+    if (!o->precs[CW_F32] && !o->precs[CW_U8]) argp_error(state, "--precision names none: f32, u8 or both");
 }
 
 static long long number(struct argp_state *state, const char *option, const char *text, long long lo,
@@ -137,7 +140,7 @@ static long long number(struct argp_state *state, const char *option, const char
     errno = 0;
     long long value = strtoll(text, &end, 10);
     if (errno || end == text || *end || value < lo || value > hi)
-        argp_error(state, "--%s: '%s' is not a whole number from %lld to %lld", option, text, lo, hi);
+        argp_error(state, "--%s: '%.60s' is not a whole number from %lld to %lld", option, text, lo, hi);
     return value;
 }
 
@@ -146,7 +149,7 @@ static double duration(struct argp_state *state, const char *text) {
     double value = strtod(text, &end);
     double unit = strcmp(end, "h") == 0 ? 3600 : strcmp(end, "m") == 0 ? 60 : 1;
     if (end == text || (*end && strcmp(end, "s") != 0 && unit == 1) || !(value > 0) || value > 1e9)
-        argp_error(state, "--budget: '%s' is not a time like 90, 90s, 10m, 2h", text);
+        argp_error(state, "--budget: '%.60s' is not a time like 90, 90s, 10m, 2h", text);
     return value * unit;
 }
 
@@ -175,6 +178,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         o->batch = (int32_t)number(state, "batch", arg, 1, 1 << 20);
         return 0;
     case KEY_ONLY:
+        if (!arg[strspn(arg, ",")]) argp_error(state, "--only names no pattern");
         o->measure.only = arg;
         return 0;
     case 's':
@@ -223,25 +227,41 @@ static const struct argp argp = {
 
 /* ---- Problems ---- */
 
-/* All layers at all precisions, network by network, then the grid, then single problems. */
+static size_t at_precisions(const options *o, const cw_layer *layer, cw_problem *out) {
+    size_t n = 0;
+    for (int prec = 0; prec < 2; prec++)
+        if (o->precs[prec]) out[n++] = cw_layer_problem(layer, (cw_prec)prec, o->threads, o->batch);
+    return n;
+}
+
+/* All layers at all precisions, one of each network in turn, so that a budget that ends early leaves
+ * something of every network; then the grid, then single problems. */
 static cw_status collect(const options *o, cw_problem **out, size_t *count, cw_error *err) {
-    size_t layers = o->grid.count, n = 0;
-    for (size_t i = 0; i < o->layers.net_count; i++) layers += o->layers.nets[i].count;
+    size_t layers = o->grid.count, n = 0, longest = 0;
+    for (size_t i = 0; i < o->layers.net_count; i++) {
+        layers += o->layers.nets[i].count;
+        if (o->layers.nets[i].count > longest) longest = o->layers.nets[i].count;
+    }
     cw_problem *all = calloc(2 * layers + o->problem_count, sizeof *all);
     if (!all) return err->status = CW_NO_MEMORY;
-    for (size_t i = 0; i <= o->layers.net_count; i++) {
-        const cw_net *net = i < o->layers.net_count ? &o->layers.nets[i] : &o->grid;
-        for (int prec = 0; prec < 2; prec++)
-            for (size_t j = 0; j < net->count && o->precs[prec]; j++)
-                all[n++] = cw_layer_problem(&net->layers[j], (cw_prec)prec, o->threads, o->batch);
-    }
+    for (size_t j = 0; j < longest; j++)
+        for (size_t i = 0; i < o->layers.net_count; i++)
+            if (j < o->layers.nets[i].count) n += at_precisions(o, &o->layers.nets[i].layers[j], all + n);
+    for (size_t j = 0; j < o->grid.count; j++) n += at_precisions(o, &o->grid.layers[j], all + n);
     for (size_t i = 0; i < o->problem_count; i++) all[n++] = o->problems[i];
     *out = all;
     *count = n;
+    cw_machine machine;
     cw_status status = CW_OK;
+    cw_machine_detect(&machine);
     for (size_t i = 0; i < n && status == CW_OK; i++) {
         status = cw_problem_check(&all[i], err);
         if (status == CW_OK) cw_problem_canonical(&all[i]);
+        if (status == CW_OK && all[i].threads > machine.cores) {
+            snprintf(err->message, sizeof err->message,
+                     "%d threads on %d usable cores: times would say nothing", all[i].threads, machine.cores);
+            status = err->status = CW_INVALID;
+        }
     }
     return status;
 }
@@ -278,7 +298,7 @@ static int restart_clean(int argc, char **argv) {
     return CLI_FAILED;
 }
 
-/* Variables that libraries heed, as one line; "" = none. */
+/* Variables that libraries heed, as one line of ASCII; "" = none. */
 static void describe_environment(char *text, size_t size) {
     static const char *const prefixes[] = {"OMP_",  "GOMP_",   "OPENBLAS_", "GOTO_",
                                            "DNNL_", "ONEDNN_", "MALLOC_",   "LD_PRELOAD="};
@@ -290,23 +310,32 @@ static void describe_environment(char *text, size_t size) {
             if (strncmp(*entry, prefixes[i], strlen(prefixes[i])) == 0)
                 snprintf(text + used, size - used, "%s%s", used ? "; " : "", *entry);
         }
+    for (char *c = text; *c; c++)
+        if (*c < ' ' || *c > '~') *c = '?';
 }
 
 /* ---- Running ---- */
 
 static volatile int stop;
+static time_t stop_time;
 
-/* The second Ctrl-C finds no handler. */
-static void on_signal(int number_) {
-    (void)number_;
+/* A second one ends the program at once; not within a second of the first, since timeout(1) sends two. */
+static void on_signal(int which) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (stop && now.tv_sec > stop_time + 1) signal(which, SIG_DFL), raise(which);
+    if (!stop) stop_time = now.tv_sec;
     stop = 1;
 }
 
 static void watch_signals(void) {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = on_signal}, now;
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (ends[i] != SIGHUP ||
+            (sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler != SIG_IGN)) /* nohup */
+            sigaction(ends[i], &action, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 
@@ -342,8 +371,8 @@ static void print_text(const options *o, const outcome *r) {
 }
 
 static int print_json(const options *o, const outcome *r) {
-    json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:I, s:I}", "store", o->store, "ended", r->ended,
-                             "problems", (json_int_t)r->shown.last.total, "problems_done",
+    json_t *json = json_pack("{s:o, s:s, s:I, s:I, s:I, s:f, s:I, s:I}", "store", cli_json_path(o->store),
+                             "ended", r->ended, "problems", (json_int_t)r->shown.last.total, "problems_done",
                              (json_int_t)r->shown.last.done, "stored", (json_int_t)r->shown.last.stored,
                              "elapsed_s", r->shown.last.elapsed_s, "store_bytes", (json_int_t)r->info.bytes,
                              "store_measurements", (json_int_t)r->info.measurements);
@@ -383,11 +412,16 @@ static int run(options *o, cw_context *ctx, cw_store *store, cw_problem *problem
     } else if (strcmp(r.ended, "failed") == 0) {
         code = cli_fail(&err);
     }
+    if (code != CLI_DONE && r.shown.last.stored == 0 && !stop) return code; /* nothing to tell of */
     qsort(problems, count, sizeof *problems, cli_compare_problems);
     if (cw_store_info_get(store, &r.info, &late) != CW_OK ||
         cli_summary_make(store, problems, count, &r.summary, &late) != CW_OK)
         return cli_fail(&late);
-    if (o->json) {
+    if (code == CLI_DONE && strcmp(r.ended, "done") == 0 && cli_summary_empty(r.summary)) {
+        fprintf(stderr, "convwise: no implementation matches --only %.60s ('convwise impls' lists them)\n",
+                o->measure.only);
+        code = CLI_NONE;
+    } else if (o->json) {
         int printed = print_json(o, &r);
         code = code == CLI_DONE ? printed : code;
     } else {

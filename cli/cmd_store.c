@@ -46,10 +46,10 @@ static cw_status collect_info(cw_store *store, const char *path, json_t **out, c
     }
     for (int i = 0; i < CW_STATE_NOT_MEASURED; i++)
         json_object_set_new(states, cw_state_name((cw_state)i), json_integer(info.by_state[i]));
-    *out = json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "store", path, "schema", info.schema,
-                     "bytes", (json_int_t)info.bytes, "problems", (json_int_t)info.problems, "impls",
-                     (json_int_t)info.impls, "measurements", (json_int_t)info.measurements, "states", states,
-                     "machines", machines, "networks", nets);
+    *out = json_pack("{s:o, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "store", cli_json_path(path), "schema",
+                     info.schema, "bytes", (json_int_t)info.bytes, "problems", (json_int_t)info.problems,
+                     "impls", (json_int_t)info.impls, "measurements", (json_int_t)info.measurements, "states",
+                     states, "machines", machines, "networks", nets);
     return CW_OK;
 }
 
@@ -116,12 +116,12 @@ static int run_info(const options *o) {
 
 /* ---- export and merge ---- */
 
-static cw_status export_arff(cw_store *store, const options *o, const char *output, cw_error *err) {
+static cw_status arff_text(cw_store *store, const options *o, char **text, cw_error *err) {
     const cw_dataset_options wanted = {
         .features = o->features ? o->features : "raw", .fingerprint = o->machine, .prec = -1};
     cw_dataset *data = NULL;
     cw_status status = cw_dataset_load(store, &wanted, &data, err);
-    if (status == CW_OK) status = cw_dataset_export_arff(data, output, err);
+    if (status == CW_OK) status = cw_dataset_arff(data, text, err);
     cw_dataset_free(data);
     return status;
 }
@@ -129,8 +129,8 @@ static cw_status export_arff(cw_store *store, const options *o, const char *outp
 static int run_export(const options *o) {
     int code = CLI_DONE;
     cw_error err = {0};
-    const char *output = o->output ? o->output : "/dev/stdout", *format = o->format ? o->format : "csv";
-    cw_status status;
+    const char *format = o->format ? o->format : "csv";
+    char *text = NULL;
     bool csv = strcmp(format, "csv") == 0, arff = strcmp(format, "arff") == 0;
     if (!csv && !arff && strcmp(format, "jsonl") != 0)
         return cli_usage("store export has no format \"%.40s\": there are csv, arff and jsonl", format);
@@ -139,14 +139,18 @@ static int run_export(const options *o) {
     if (o->json && !o->output) return cli_usage("store export --json needs -o FILE for the export");
     cw_store *store = open_store(o->paths[0], CW_STORE_READ, &code);
     if (!store) return code;
-    if (arff)
-        status = export_arff(store, o, output, &err);
-    else
-        status = csv ? cw_store_export_csv(store, output, &err) : cw_store_export_jsonl(store, output, &err);
+    cw_status status = arff  ? arff_text(store, o, &text, &err)
+                       : csv ? cw_store_csv(store, &text, &err)
+                             : cw_store_jsonl(store, &text, &err);
+    if (status == CW_OK && o->output) status = cw_save(o->output, text, &err);
     if (status != CW_OK)
         code = cli_fail(&err);
+    else if (!o->output)
+        fputs(text, stdout);
     else if (o->json)
-        code = cli_print_json(json_pack("{s:s, s:s}", "store", o->paths[0], format, output));
+        code = cli_print_json(
+            json_pack("{s:o, s:o}", "store", cli_json_path(o->paths[0]), format, cli_json_path(o->output)));
+    cw_free(text);
     cw_store_close(store);
     return code;
 }
@@ -154,6 +158,9 @@ static int run_export(const options *o) {
 static int run_merge(const options *o) {
     int code = CLI_DONE;
     cw_error err = {0};
+    for (int i = 1; code == CLI_DONE && i < o->count; i++) /* before the store is touched */
+        cw_store_close(open_store(o->paths[i], CW_STORE_READ, &code));
+    if (code != CLI_DONE) return code;
     json_t *merged = json_array();
     cw_store *store = open_store(o->paths[0], CW_STORE_WRITE, &code);
     for (int i = 1; store && code == CLI_DONE && i < o->count; i++) {
@@ -163,12 +170,12 @@ static int run_merge(const options *o) {
             break;
         }
         if (!o->json) printf("%s: %lld new measurements\n", o->paths[i], (long long)added);
-        json_array_append_new(merged,
-                              json_pack("{s:s, s:I}", "store", o->paths[i], "added", (json_int_t)added));
+        json_array_append_new(
+            merged, json_pack("{s:o, s:I}", "store", cli_json_path(o->paths[i]), "added", (json_int_t)added));
     }
     cw_store_close(store);
     if (o->json && code == CLI_DONE)
-        return cli_print_json(json_pack("{s:s, s:o}", "store", o->paths[0], "merged", merged));
+        return cli_print_json(json_pack("{s:o, s:o}", "store", cli_json_path(o->paths[0]), "merged", merged));
     json_decref(merged);
     return code;
 }

@@ -38,7 +38,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         o->json = true;
         return 0;
     case ARGP_KEY_ARG:
-        argp_error(state, "unexpected '%s'", arg);
+        argp_error(state, "unexpected '%.60s'", arg);
         return 0;
     case ARGP_KEY_END:
         if (o->learn.learners[0] && o->learn.learners[1])
@@ -106,8 +106,8 @@ static void print_summary(const options *o, const cw_dataset *data, const cw_mod
 
 static int print_json(const options *o, const cw_dataset *data, const cw_model *model, const json_t *json) {
     json_t *validation = json_object_get(json, "validation");
-    return cli_print_json(json_pack("{sssssisisssO?}", "model", o->output, "learner", cw_model_learner(model),
-                                    "rows", (int)cw_dataset_rows(data), "classes",
+    return cli_print_json(json_pack("{sosssisisssO?}", "model", cli_json_path(o->output), "learner",
+                                    cw_model_learner(model), "rows", (int)cw_dataset_rows(data), "classes",
                                     (int)cw_model_classes(model), "features", cw_model_features(model),
                                     "validation", validation));
 }

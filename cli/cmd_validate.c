@@ -52,7 +52,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         o->json = true;
         return 0;
     case ARGP_KEY_ARG:
-        argp_error(state, "unexpected '%s'", arg);
+        argp_error(state, "unexpected '%.60s'", arg);
         return 0;
     case SEED_MODE:
         o->seed_mode = true;

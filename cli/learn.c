@@ -46,8 +46,8 @@ static int64_t whole(struct argp_state *state, const char *name, const char *tex
     char *end;
     long long value = strtoll(text, &end, 10);
     if (!*text || *end || value < least || value > most)
-        argp_error(state, "--%s: '%s' is not a whole number from %lld to %lld", name, text, (long long)least,
-                   (long long)most);
+        argp_error(state, "--%s: '%.60s' is not a whole number from %lld to %lld", name, text,
+                   (long long)least, (long long)most);
     return value;
 }
 
@@ -81,7 +81,7 @@ static void add_learner(cli_learn *learn, struct argp_state *state, const char *
     while (known[i] && strcmp(known[i], name) != 0) i++;
     char names[120];
     if (!known[i])
-        argp_error(state, "'%s' is not a learner: %s", name, names_of_learners(names, sizeof names));
+        argp_error(state, "'%.60s' is not a learner: %s", name, names_of_learners(names, sizeof names));
     for (; learn->learners[count]; count++)
         if (strcmp(learn->learners[count], name) == 0) return;
     if (count + 1 < sizeof learn->learners / sizeof *learn->learners) learn->learners[count] = name;
@@ -93,14 +93,14 @@ static void set_precision(cli_learn *learn, struct argp_state *state, const char
         learn->data.prec = prec;
         if (strcmp(name, cw_prec_name((cw_prec)prec)) == 0) return;
     }
-    argp_error(state, "'%s' is not a precision: f32, u8", name);
+    argp_error(state, "'%.60s' is not a precision: f32, u8", name);
 }
 
 static void set_smoothing(cli_learn *learn, struct argp_state *state, const char *text) {
     char *end;
     learn->train.var_smoothing = strtod(text, &end);
     if (!*text || *end || !isfinite(learn->train.var_smoothing) || !(learn->train.var_smoothing > 0))
-        argp_error(state, "--var-smoothing: '%s' is not a number above 0", text);
+        argp_error(state, "--var-smoothing: '%.60s' is not a number above 0", text);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
@@ -114,7 +114,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case FEATURES:
         if (strcmp(arg, "raw") != 0 && strcmp(arg, "engineered") != 0 && strcmp(arg, "seed") != 0)
-            argp_error(state, "'%s' is not a feature set: engineered, raw, seed", arg);
+            argp_error(state, "'%.60s' is not a feature set: engineered, raw, seed", arg);
         learn->data.features = arg;
         return 0;
     case PRECISION:

@@ -1,6 +1,10 @@
 /* main.c: the table of commands and the dispatcher. */
 #include "cli.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command {
     const char *name;
@@ -53,11 +57,20 @@ static int unknown(const char *name) {
         if (distance(name, c->name) <= 2 && (!near || distance(name, c->name) < distance(name, near->name)))
             near = c;
     return near ? cli_usage("'%s' is not a command. Did you mean '%s'?", name, near->name)
-                : cli_usage("'%s' is not a command. See 'convwise --help'.", name);
+                : cli_usage("'%.60s' is not a command. See 'convwise --help'.", name);
+}
+
+/* However the program ends, --help of argp included: what it printed must have arrived. */
+static void check_output(void) {
+    if (fflush(stdout) == 0 && !ferror(stdout)) return;
+    fprintf(stderr, "convwise: cannot write to standard output: %s\n", strerror(errno));
+    _exit(CLI_FAILED);
 }
 
 int main(int argc, char **argv) {
     argp_err_exit_status = CLI_USAGE;
+    atexit(check_output);
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error like a full disk, not the end */
     if (argc < 2) {
         print_help(stderr);
         return CLI_USAGE;
@@ -65,18 +78,18 @@ int main(int argc, char **argv) {
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         print_help(stdout);
-        return cli_finish(CLI_DONE);
+        return CLI_DONE;
     }
     if (strcmp(name, "--version") == 0) {
         printf("convwise %s\n", cw_version());
-        return cli_finish(CLI_DONE);
+        return CLI_DONE;
     }
     for (const struct command *c = commands; c->name; c++) {
         if (strcmp(name, c->name) != 0) continue;
         char full[32];
         snprintf(full, sizeof full, "convwise %s", c->name);
         argv[1] = full;
-        return cli_finish(c->run(argc - 1, argv + 1));
+        return c->run(argc - 1, argv + 1);
     }
     return unknown(name);
 }

@@ -62,6 +62,10 @@ static cw_status visit(void *arg, const cw_measurement *m) {
     return CW_OK;
 }
 
+bool cli_summary_empty(const cli_summary *s) {
+    return s->line_count == 0;
+}
+
 cw_status cli_summary_make(cw_store *store, const cw_problem *problems, size_t count, cli_summary **out,
                            cw_error *err) {
     cw_machine machine;
@@ -85,16 +89,21 @@ void cli_summary_free(cli_summary *summary) {
 void cli_summary_print(const cli_summary *s) {
     const char *columns[CW_STATE_NOT_MEASURED + 2] = {"BACKEND"};
     char heads[CW_STATE_NOT_MEASURED][32], numbers[CW_STATE_NOT_MEASURED][24];
-    for (int i = 0; i < CW_STATE_NOT_MEASURED; i++) {
-        snprintf(heads[i], sizeof heads[i], ">%s", cw_state_name((cw_state)i));
-        columns[i + 1] = heads[i];
+    int shown[CW_STATE_NOT_MEASURED], count = 0; /* states that occur */
+    for (int j = 0; j < CW_STATE_NOT_MEASURED; j++) {
+        int64_t total = 0;
+        for (size_t i = 0; i < s->line_count; i++) total += s->lines[i].states[j];
+        if (total == 0) continue;
+        snprintf(heads[count], sizeof heads[count], ">%s", cw_state_name((cw_state)j));
+        columns[count + 1] = heads[count];
+        shown[count++] = j;
     }
     cli_table *table = cli_table_new(columns);
     int64_t timed = 0, cut = 0;
     for (size_t i = 0; i < s->line_count; i++) {
         const char *cells[CW_STATE_NOT_MEASURED + 1] = {s->lines[i].backend};
-        for (int j = 0; j < CW_STATE_NOT_MEASURED; j++) {
-            snprintf(numbers[j], sizeof numbers[j], "%lld", (long long)s->lines[i].states[j]);
+        for (int j = 0; j < count; j++) {
+            snprintf(numbers[j], sizeof numbers[j], "%lld", (long long)s->lines[i].states[shown[j]]);
             cells[j + 1] = numbers[j];
         }
         cli_table_add(table, cells);

@@ -10,6 +10,8 @@ typedef struct cli_summary cli_summary;
 cw_status cli_summary_make(cw_store *store, const cw_problem *problems, size_t count, cli_summary **out,
                            cw_error *err);
 void cli_summary_free(cli_summary *summary);
+/* No measurement is of these problems. */
+bool cli_summary_empty(const cli_summary *summary);
 /* A table of states by backend, and what failed or was wrong, by name. */
 void cli_summary_print(const cli_summary *summary);
 /* {"backends": [...], "failed": [...]} */

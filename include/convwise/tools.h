@@ -56,7 +56,7 @@ CW_API void cw_net_release(cw_net *net);
 /* The layer's problem at another precision, thread count and batch (zp is kept for u8, cleared for f32). */
 CW_API cw_problem cw_layer_problem(const cw_layer *layer, cw_prec prec, int32_t threads, int32_t mb);
 
-/* The seed paper's synthetic grid: every combination of the ranges whose kernel fits. A range is
+/* A synthetic grid: every combination of the ranges whose kernel fits. A range is
  * "first:last[:step]", "first:last:*factor" or "a,b,c". Result: a net whose layers are named by their problem
  * text. */
 typedef struct cw_grid {
@@ -160,12 +160,17 @@ CW_API cw_status cw_store_done(cw_store *store, const char *fingerprint, const c
  * measurement of the same run, a network of the same name) is left alone, so that merging twice is harmless.
  * added: new measurements, may be NULL. */
 CW_API cw_status cw_store_merge(cw_store *store, const char *other_path, int64_t *added, cw_error *err);
-/* Writes every measurement as CSV (RFC 4180, one line of names first; columns in docs/formats.md) to path,
- * all or nothing. */
+/* Every measurement as CSV (RFC 4180, one line of names first; columns in docs/formats.md); free with
+ * cw_free.
+ */
+CW_API cw_status cw_store_csv(cw_store *store, char **out, cw_error *err);
+/* The same to a file, all or nothing. */
 CW_API cw_status cw_store_export_csv(cw_store *store, const char *path, cw_error *err);
 /* The same as JSON lines: one object a measurement, keys as the columns of the CSV, null where it has
- * nothing. */
-CW_API cw_status cw_store_export_jsonl(cw_store *store, const char *path, cw_error *err);
+ * nothing; free with cw_free. */
+CW_API cw_status cw_store_jsonl(cw_store *store, char **out, cw_error *err);
+/* Writes a text file all or nothing. */
+CW_API cw_status cw_save(const char *path, const char *text, cw_error *err);
 
 /* ---- 4. Measure ---- */
 
@@ -232,9 +237,9 @@ CW_API const cw_problem *cw_dataset_problem(const cw_dataset *data, size_t row);
 /* Nanoseconds, NaN where there is no time. */
 CW_API double cw_dataset_time(const cw_dataset *data, size_t row, size_t index);
 
-/* Writes the dataset as ARFF to path, all or nothing: one row a problem, its features and, as the nominal
- * attribute `class`, the fastest implementation. */
-CW_API cw_status cw_dataset_export_arff(const cw_dataset *data, const char *path, cw_error *err);
+/* The dataset as ARFF: one row a problem, its features and, as the nominal
+ * attribute `class`, the fastest implementation. Free with cw_free. */
+CW_API cw_status cw_dataset_arff(const cw_dataset *data, char **out, cw_error *err);
 
 /* ---- 6. Train ---- */
 
@@ -345,6 +350,9 @@ typedef struct cw_emit_options {
 } cw_emit_options;
 /* A stand-alone C99 file (docs/formats.md), or its header; options NULL = defaults; free with cw_free. */
 CW_API cw_status cw_emit_c(const cw_model *model, const cw_emit_options *options, char **out, cw_error *err);
+/* The same to a file, all or nothing. */
+CW_API cw_status cw_emit_c_save(const cw_model *model, const cw_emit_options *options, const char *path,
+                                cw_error *err);
 
 #ifdef __cplusplus
 }

@@ -70,7 +70,8 @@ uint64_t cw_hash(const void *data, size_t size, uint64_t seed); /* FNV-1a, 64 bi
 
 int64_t cw_now_ns(void); /* CLOCK_MONOTONIC_RAW */
 
-/* Writes size bytes to path by way of a temporary file beside it, fsync and rename: all or nothing. */
+/* Writes size bytes to path by way of a temporary file beside it, fsync and rename: all or nothing. A link
+ * stays a link, a replaced file's mode stays; devices and pipes are written in place. */
 cw_status cw_write_file(const char *path, const char *data, size_t size, cw_error *err);
 /* Reads a whole regular file of at most `most` bytes; text is NUL-terminated; free with cw_free. */
 cw_status cw_read_file(const char *path, size_t most, char **text, size_t *size, cw_error *err);

@@ -30,7 +30,7 @@ cw_status cw_fail(cw_error *err, cw_status status, const char *format, ...) {
 
 cw_status cw_fail_errno(cw_error *err, const char *path, const char *what) {
     int code = errno;
-    return cw_fail(err, code == ENOMEM ? CW_NO_MEMORY : CW_IO, "%s: %s: %s", path, what, strerror(code));
+    return cw_fail(err, code == ENOMEM ? CW_NO_MEMORY : CW_IO, "%.160s: %s: %s", path, what, strerror(code));
 }
 
 cw_status cw_fail_memory(cw_error *err) {

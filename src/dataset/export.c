@@ -16,7 +16,7 @@ static void put_word(cw_buf *buf, const char *text) {
     cw_buf_put(buf, "'");
 }
 
-cw_status cw_dataset_export_arff(const cw_dataset *data, const char *path, cw_error *err) {
+cw_status cw_dataset_arff(const cw_dataset *data, char **out, cw_error *err) {
     cw_buf buf = {0};
     cw_buf_printf(&buf, "%% convwise %s: the fastest of %zu implementations for %zu problems on %s\n",
                   CW_VERSION, data->classes, data->rows, data->fingerprint);
@@ -44,7 +44,6 @@ cw_status cw_dataset_export_arff(const cw_dataset *data, const char *path, cw_er
         put_word(&buf, data->class_info[data->y[row]].name);
         cw_buf_put(&buf, "\n");
     }
-    cw_status status = buf.failed ? cw_fail_memory(err) : cw_write_file(path, buf.text, buf.length, err);
-    cw_buf_release(&buf);
-    return status;
+    *out = cw_buf_take(&buf);
+    return *out ? CW_OK : cw_fail_memory(err);
 }

@@ -430,3 +430,12 @@ done:
     cw_free(e.used);
     return status;
 }
+
+cw_status cw_emit_c_save(const cw_model *model, const cw_emit_options *options, const char *path,
+                         cw_error *err) {
+    char *text = NULL;
+    cw_status status = cw_emit_c(model, options, &text, err);
+    if (status == CW_OK) status = cw_write_file(path, text, strlen(text), err);
+    cw_free(text);
+    return status;
+}

@@ -19,7 +19,7 @@
 #include <immintrin.h>
 #endif
 
-enum { RECORD_MAGIC = 0x43575231, SLICE_MS = 100 };
+enum { RECORD_MAGIC = 0x43575231, SLICE_MS = 100, SUSPENDED_NS = 1000000000 };
 
 typedef struct record {
     uint32_t magic, note;
@@ -83,14 +83,16 @@ static cw_status to_pipe(void *arg, cw_note note, const cw_outcome *outcome) {
 }
 
 /* Crashes must end the child as they would end a program of its own: no handler of the parent's, no core
- * file, no output into the parent's. The parent alone decides about Ctrl-C. */
+ * file, no output into the parent's. What ends a whole group of
+ * processes (Ctrl-C, a time limit, a closed terminal) is the parent's to decide: a child that died of it
+ * would be blamed on the implementation at hand. */
 static void detach(pid_t parent) {
-    static const int deadly[] = {SIGSEGV, SIGBUS,  SIGFPE,  SIGILL, SIGABRT,
-                                 SIGTRAP, SIGTERM, SIGPIPE, SIGALRM};
+    static const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGPIPE, SIGALRM};
+    static const int parental[] = {SIGINT, SIGTERM, SIGHUP};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(0);
     for (size_t i = 0; i < CW_COUNT(deadly); i++) signal(deadly[i], SIG_DFL);
-    signal(SIGINT, SIG_IGN);
+    for (size_t i = 0; i < CW_COUNT(parental); i++) signal(parental[i], SIG_IGN);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -134,7 +136,7 @@ static bool good(const record *r) {
                 o->state >= 0 && o->state < CW_STATE_NOT_MEASURED && o->samples >= 0 &&
                 good_time(o->time_ns) && good_time(o->min_ns) && good_time(o->median_ns) &&
                 good_time(o->mad_ns) && good_time(o->prepare_ns) && good_time(o->src_reorder_ns) &&
-                good_time(o->dst_reorder_ns);
+                good_time(o->dst_reorder_ns) && good_time(o->workspace_bytes);
     for (int i = 0; i < CW_PASSES_MAX; i++) fine = fine && good_time(o->pass_ns[i]);
     return fine && r->status >= CW_OK && r->status <= CW_STOPPED;
 }
@@ -190,15 +192,20 @@ static bool drain(watch *w) {
 static int follow(watch *w) {
     int how = 0;
     bool dead = false, open = true;
+    int64_t before = cw_now_ns();
     set_deadline(w);
     while (!dead && open) {
         struct pollfd ready = {.fd = w->fd, .events = POLLIN};
         if (poll(&ready, 1, SLICE_MS) <= 0) dead = waitpid(w->pid, &how, WNOHANG) == w->pid;
         open = drain(w);
+        /* A gap is time in which this process was suspended (Ctrl-Z), and so was the child. */
+        int64_t now = cw_now_ns(), gap = now - before;
+        if (gap > SUSPENDED_NS) w->deadline += gap;
+        before = now;
         if (w->job->stop && *w->job->stop) {
             w->status = CW_STOPPED;
             open = false;
-        } else if (!dead && open && cw_now_ns() > w->deadline) {
+        } else if (!dead && open && now > w->deadline) {
             w->timed_out = true;
             open = false;
         }

@@ -1,4 +1,4 @@
-/* grid.c: the synthetic grid of the seed paper: every combination of sizes, channels, kernels, strides and
+/* grid.c: the synthetic grid: every combination of sizes, channels, kernels, strides and
  * pads that is a possible convolution. Not here: layers of real networks (net.c). */
 #include "problem.h"
 #include "../../include/convwise/tools.h"

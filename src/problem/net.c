@@ -60,6 +60,10 @@ cw_status cw_net_read(const char *path, cw_net *out, cw_error *err) {
     if (status != CW_OK) return status;
     cw_net net = {0};
     set_name(&net, path);
+    for (const char *c = net.name; *c && status == CW_OK; c++)
+        if (*c < ' ' || *c > '~')
+            status =
+                cw_fail(err, CW_FORMAT, "%s: a network is named by its file: printable ASCII only", path);
     if (strlen(text) != size) status = cw_fail(err, CW_FORMAT, "%s: is not text (it has a zero byte)", path);
     size_t number = 1;
     for (char *line = text; status == CW_OK && *line; number++) {

@@ -8,14 +8,11 @@
 enum { CW_DIM_MAX = 1 << 20, CW_PAD_EXCESS = 16, CW_THREADS_MAX = 1024 };
 
 /* The fields of cw_problem in declared order, as integers. */
+/* clang-format off */
 #define CW_PROBLEM_FIELDS(X)                                                                                 \
-    X(mb)                                                                                                    \
-    X(g)                                                                                                     \
-    X(ic)                                                                                                    \
-    X(ih)                                                                                                    \
-    X(iw)                                                                                                    \
-    X(oc) X(kh) X(kw) X(sh) X(sw) X(dh) X(dw) X(pt) X(pl) X(pb) X(pr) X(prec) X(zp) X(layout) X(threads)     \
-        X(id) X(kd) X(sd) X(dd) X(pf) X(pk) X(dir)
+    X(mb) X(g) X(ic) X(ih) X(iw) X(oc) X(kh) X(kw) X(sh) X(sw) X(dh) X(dw) X(pt) X(pl) X(pb) X(pr)           \
+    X(prec) X(zp) X(layout) X(threads) X(id) X(kd) X(sd) X(dd) X(pf) X(pk) X(dir)
+/* clang-format on */
 
 /* Total order by fields, for sorting and searching; 0 = equal. */
 int cw_problem_compare(const cw_problem *a, const cw_problem *b);

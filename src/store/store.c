@@ -145,6 +145,8 @@ static cw_status connect(cw_store *store, const char *query, cw_error *err) {
 
 static cw_status check_file(const char *path, cw_open_mode mode, cw_error *err) {
     struct stat about;
+    if (!*path)
+        return cw_fail(err, CW_INVALID, "the store's name is empty"); /* SQLite: a store for this session */
     if (stat(path, &about) != 0) {
         if (errno != ENOENT || mode == CW_STORE_READ) return cw_fail_errno(err, path, "cannot open");
         return CW_OK;
@@ -203,6 +205,7 @@ cw_status cw_store_open(const char *path, cw_open_mode mode, cw_store **out, cw_
     if (status != CW_OK) return status;
     cw_store *store = cw_alloc(sizeof *store);
     if (!store) return cw_fail_memory(err);
+    bool fresh = access(path, F_OK) != 0;
     store->lock = -1;
     store->writable = mode == CW_STORE_WRITE;
     store->path = cw_strdup(path);
@@ -210,10 +213,14 @@ cw_status cw_store_open(const char *path, cw_open_mode mode, cw_store **out, cw_
         status = cw_fail_memory(err);
     else
         status = store->writable ? open_writer(store, err) : open_reader(store, err);
-    if (status == CW_OK)
+    if (status == CW_OK) {
         *out = store;
-    else
-        cw_store_close(store);
+        return CW_OK;
+    }
+    /* A store that could not be begun leaves nothing behind. */
+    struct stat about;
+    if (fresh && store->lock >= 0 && stat(path, &about) == 0 && about.st_size == 0) unlink(path);
+    cw_store_close(store);
     return status;
 }
 

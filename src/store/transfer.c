@@ -138,17 +138,16 @@ static cw_status csv_row(void *arg, const cw_stored *row) {
     return buf->failed ? CW_NO_MEMORY : CW_OK;
 }
 
-static cw_status export_rows(cw_store *store, cw_stored_visit *visit, cw_buf *buf, const char *path,
-                             cw_error *err) {
+/* The rows behind what buf has, as text. */
+static cw_status take_rows(cw_store *store, cw_stored_visit *visit, cw_buf *buf, char **out, cw_error *err) {
     cw_status status = cw_store_walk(store, NULL, false, visit, buf, err);
     if (status == CW_NO_MEMORY || (status == CW_OK && buf->failed)) status = cw_fail_memory(err);
-    /* A store without measurements has no lines: cw_write_file wants a text all the same. */
-    if (status == CW_OK) status = cw_write_file(path, buf->text ? buf->text : "", buf->length, err);
+    if (status == CW_OK && !(*out = cw_buf_take(buf))) status = cw_fail_memory(err);
     cw_buf_release(buf);
     return status;
 }
 
-cw_status cw_store_export_csv(cw_store *store, const char *path, cw_error *err) {
+cw_status cw_store_csv(cw_store *store, char **out, cw_error *err) {
     cw_buf buf = {0};
     cw_buf_put(&buf, "machine,created_ms");
     for (size_t i = 0; i < CW_COUNT(text_names); i++) cw_buf_printf(&buf, ",%s", text_names[i]);
@@ -158,7 +157,7 @@ cw_status cw_store_export_csv(cw_store *store, const char *path, cw_error *err) 
     CW_PROBLEM_FIELDS(X)
 #undef X
     cw_buf_put(&buf, "\r\n");
-    return export_rows(store, csv_row, &buf, path, err);
+    return take_rows(store, csv_row, &buf, out, err);
 }
 
 /* ---- JSON lines ---- */
@@ -197,7 +196,15 @@ static cw_status jsonl_row(void *arg, const cw_stored *row) {
     return buf->failed ? CW_NO_MEMORY : CW_OK;
 }
 
-cw_status cw_store_export_jsonl(cw_store *store, const char *path, cw_error *err) {
+cw_status cw_store_jsonl(cw_store *store, char **out, cw_error *err) {
     cw_buf buf = {0};
-    return export_rows(store, jsonl_row, &buf, path, err);
+    return take_rows(store, jsonl_row, &buf, out, err);
+}
+
+cw_status cw_store_export_csv(cw_store *store, const char *path, cw_error *err) {
+    char *text = NULL;
+    cw_status status = cw_store_csv(store, &text, err);
+    if (status == CW_OK) status = cw_write_file(path, text, strlen(text), err);
+    cw_free(text);
+    return status;
 }

@@ -76,7 +76,7 @@ cmp "$work/pick.c" "$work/stdout.c" || failed=1
 sed -n '/^```c$/,/^```$/p' docs/embedding.md | grep -v '^```' >"$work/caller.c"
 "${CC:-cc}" -std=c99 -Wall -Wextra -pedantic -Werror -o "$work/caller" "$work/caller.c" "$work/pick.c" || failed=1
 check "docs/embedding.md" own.winograd_f4x3 "$("$work/caller")"
-refused 1 "cannot write" "$convwise" emit --model $model -o "$work/no/such/folder.c"
+refused 1 "cannot create" "$convwise" emit --model $model -o "$work/no/such/folder.c"
 refused 1 "cannot write" "$convwise" emit --model $model -o /dev/full
 (ulimit -f 0; trap '' XFSZ; "$convwise" emit --model $model -o "$work/pick.c" 2>/dev/null) && { echo "FAILED a full disk was not noticed"; failed=1; }
 cmp "$work/pick.c" "$work/stdout.c" || { echo "FAILED a failed write changed the old file"; failed=1; }

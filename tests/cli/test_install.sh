@@ -51,7 +51,7 @@ find_package(convwise 0.1 REQUIRED)
 add_executable(caller $source/examples/choose_and_run.c)
 target_link_libraries(caller PRIVATE convwise::convwise)
 EOF
-cmake -S "$work/project" -B "$work/project/build" -DCMAKE_PREFIX_PATH="$prefix" >"$work/log" 2>&1 &&
+cmake -G Ninja -S "$work/project" -B "$work/project/build" -DCMAKE_PREFIX_PATH="$prefix" >"$work/log" 2>&1 &&
     cmake --build "$work/project/build" >>"$work/log" 2>&1 || { cat "$work/log"; fail "build with CMake"; }
 "$work/project/build/caller" tests/data/model.json >"$work/by_cmake.txt" || fail "run of the CMake project"
 cmp "$work/by_pkg.txt" "$work/by_cmake.txt" || fail "the two builds answer differently"

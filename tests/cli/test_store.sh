@@ -35,8 +35,9 @@ make() {
         INSERT INTO net_layer VALUES (1, 1, 1, 'first', 1,1,8,16,16,8,3,3,1,1,0,0,1,1,1,1,0,0);"
 }
 : >empty.db
-: >seed.db
-"$convwise" store merge seed.db empty.db 2>/dev/null && complain "merging an empty file succeeds"
+"$convwise" store merge new.db empty.db 2>/dev/null && complain "merging an empty file succeeds"
+[ -e new.db ] && complain "merging nothing makes a store"
+"$CW_BUILD/tests/make_store" seed.db rule && sqlite3 seed.db "DELETE FROM run; DELETE FROM machine"
 cp seed.db before.db
 cp seed.db after.db
 make before.db 1000.0 2000.0 aaaa

@@ -4,6 +4,7 @@
 #include <float.h>
 #include <locale.h>
 #include <math.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void test_base__doubles_survive_text(void **state) {
@@ -157,6 +158,40 @@ static void test_base__files_are_written_whole_or_not_at_all(void **state) {
     assert_int_equal(rmdir(folder), 0); /* no temporary file stayed behind */
 }
 
+static mode_t mode_of(const char *path) {
+    struct stat about;
+    assert_int_equal(lstat(path, &about), 0);
+    return about.st_mode;
+}
+
+static void test_base__a_replaced_file_keeps_its_mode_and_its_links(void **state) {
+    (void)state;
+    char folder[] = "base-XXXXXX", path[64], link[64];
+    cw_error err;
+    char *text;
+    size_t size;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/file", folder);
+    snprintf(link, sizeof link, "%s/link", folder);
+    mode_t mask = umask(077);
+    assert_ok(cw_write_file(path, "first", 5, &err), err);
+    umask(mask);
+    assert_int_equal(mode_of(path), S_IFREG | 0600);
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_int_equal(symlink("file", link), 0);
+    assert_ok(cw_write_file(link, "second", 6, &err), err);
+    assert_true(S_ISLNK(mode_of(link)));
+    assert_int_equal(mode_of(path), S_IFREG | 0640);
+    assert_ok(cw_read_file(path, 100, &text, &size, &err), err);
+    assert_string_equal(text, "second");
+    cw_free(text);
+    assert_refused(cw_write_file("", "x", 1, &err), CW_INVALID, err, "empty");
+    assert_refused(cw_read_file("", 3, &text, &size, &err), CW_INVALID, err, "empty");
+    unlink(path);
+    unlink(link);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void test_base__statuses_have_distinct_names(void **state) {
     (void)state;
 #define X(symbol, name) CW_##symbol,
@@ -187,6 +222,7 @@ int main(void) {
         cmocka_unit_test(test_base__grow_keeps_what_is_there),
         cmocka_unit_test(test_base__buffer_failure_sticks),
         cmocka_unit_test(test_base__files_are_written_whole_or_not_at_all),
+        cmocka_unit_test(test_base__a_replaced_file_keeps_its_mode_and_its_links),
         cmocka_unit_test(test_base__statuses_have_distinct_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,7 +32,9 @@ typedef enum act {
     ACT_FAIL_RUN,
     ACT_NO_MEMORY,
     ACT_SLOW,
+    ACT_TERMINATED, /* right, though the whole group of processes is told to end */
     ACT_PRINT,
+    ACT_SUSPENDED,
     ACT_UNSUPPORTED,
 } act;
 
@@ -54,6 +56,17 @@ static void crash(void) {
     raise(SIGSEGV);
 }
 
+/* Ctrl-Z and fg, as the measuring process sees them, once: for longer than the time limit of a step. */
+static void suspend(void) {
+    static bool done;
+    if (done) return;
+    done = true;
+    kill(getppid(), SIGSTOP);
+    usleep(2500000);
+    kill(getppid(), SIGCONT);
+    usleep(300000);
+}
+
 static cw_status fake_run(cw_kernel *kernel, const void *src, void *dst, void *workspace) {
     fake_kernel *k = (fake_kernel *)kernel;
     (void)workspace;
@@ -64,6 +77,8 @@ static cw_status fake_run(cw_kernel *kernel, const void *src, void *dst, void *w
     if (k->act == ACT_FAIL_RUN) return CW_BACKEND;
     if (k->act == ACT_IDLE) return CW_OK;
     if (k->act == ACT_SLOW) usleep(30000);
+    if (k->act == ACT_TERMINATED) raise(SIGINT), raise(SIGTERM), raise(SIGHUP);
+    if (k->act == ACT_SUSPENDED) suspend();
     if (k->act == ACT_PRINT) {
         fputs("noise on standard error\n", stderr);
         puts("noise on standard output");
@@ -142,11 +157,16 @@ static const fake_impl fakes[] = {
     FAKE("no_memory", ACT_NO_MEMORY, NO_MEMORY, "out of memory"),
     FAKE("slow", ACT_SLOW, CUT_OFF, "times the best after 2 runs"),
     FAKE("print", ACT_PRINT, OK, ""),
+    FAKE("terminated", ACT_TERMINATED, OK, ""),
     FAKE("unsupported", ACT_UNSUPPORTED, UNSUPPORTED, "not today"),
 };
 
+static const fake_impl suspending = FAKE("suspending", ACT_SUSPENDED, OK, "");
+static bool suspended; /* that one is listed, too */
+
 static cw_status fake_list(void *state, const cw_problem *p, cw_impl_visit *visit, void *arg, cw_error *err) {
     (void)state, (void)p, (void)err;
+    if (suspended) visit(arg, &suspending.base, NULL, false);
     for (size_t i = 0; i < CW_COUNT(fakes); i++)
         visit(arg, &fakes[i].base, fakes[i].act == ACT_UNSUPPORTED ? "not today" : NULL, i == 0);
     return CW_OK;
@@ -419,6 +439,19 @@ static void test_measure__stop_ends_a_hanging_implementation(void **state) {
     assert_no_children();
 }
 
+static void test_measure__suspension_is_no_time_out(void **state) {
+    bench *b = *state;
+    cw_error err;
+    b->options.only = "fake.suspending";
+    b->options.timeout_s = 2;
+    suspended = true;
+    cw_status status = measure(b, &err);
+    suspended = false;
+    assert_ok(status, err);
+    wanted w = find(b, "fake.suspending");
+    if (w.m.state != CW_STATE_OK) fail_msg("%s: %s", cw_state_name(w.m.state), w.detail);
+}
+
 static void test_measure__a_spent_budget_measures_nothing_more(void **state) {
     bench *b = *state;
     cw_error err;
@@ -501,6 +534,7 @@ int main(void) {
         TEST(test_measure__a_backend_that_dies_while_listing_spares_the_others),
         TEST(test_measure__stop_ends_it_between_problems),
         TEST(test_measure__stop_ends_a_hanging_implementation),
+        TEST(test_measure__suspension_is_no_time_out),
         TEST(test_measure__a_spent_budget_measures_nothing_more),
         TEST(test_measure__works_without_a_child),
         TEST(test_measure__nothing_is_printed),

@@ -446,12 +446,13 @@ static cw_status use_everything(const fixture *f, cw_error *err) {
     char other[128];
     snprintf(other, sizeof other, "%s/other.db", f->folder);
     cw_machine m1 = machine("m1");
-    cw_measurement m = {.problem = {1, 1, 8, 16, 16, 8, 3, 3, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 0, 1},
-                        .impl = "own.a",
-                        .backend = "own",
-                        .version = "1",
-                        .state = CW_STATE_OK,
-                        .time_ns = 1};
+    cw_measurement m = {
+        .problem = {1, 1, 8, 16, 16, 8, 3, 3, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0},
+        .impl = "own.a",
+        .backend = "own",
+        .version = "1",
+        .state = CW_STATE_OK,
+        .time_ns = 1};
     status = cw_store_begin_run(store, &m1, NULL, 1, err);
     if (status == CW_OK) status = cw_store_add(store, &m, err);
     if (status == CW_OK) status = cw_store_each(store, NULL, count_row, &count, err);

@@ -97,6 +97,9 @@ static void test_store_files__names_path_and_reason(void **state) {
     }
     assert_refused(cw_store_open(f->path, CW_STORE_READ, &store, &err), CW_IO, err, "No such file");
     assert_int_equal(count_files(f->folder, false), 0);
+    /* SQLite would take these for a store that ends with the session. */
+    assert_refused(cw_store_open("", CW_STORE_WRITE, &store, &err), CW_INVALID, err, "empty");
+    assert_refused(cw_store_open("", CW_STORE_READ, &store, &err), CW_INVALID, err, "empty");
 }
 
 static void test_store_files__path_may_have_any_character(void **state) {
@@ -154,6 +157,76 @@ static void test_store_files__rejects_damaged_rows_by_table_and_row(void **state
         cw_store_close(store);
         unlink(f->path);
     }
+}
+
+/* Reads everything there is, as commands do. What arrives must be what a store may hold. */
+static cw_status check_row(void *arg, const cw_measurement *m) {
+    cw_error err;
+    assert_ok(cw_store_check(m, &err), err);
+    assert_true(strlen(m->detail) <= CW_STORE_DETAIL_MAX);
+    return count_row(arg, m);
+}
+
+static cw_status ignore_machine(void *arg, const cw_machine *m, int64_t problems, int64_t measurements) {
+    (void)arg, (void)m, (void)problems, (void)measurements;
+    return CW_OK;
+}
+
+static cw_status read_all(cw_store *store, cw_error *err) {
+    int count = 0;
+    cw_store_info info;
+    char *csv = NULL;
+    cw_status status = cw_store_info_get(store, &info, err);
+    if (status == CW_OK) status = cw_store_each(store, NULL, check_row, &count, err);
+    if (status == CW_OK) status = cw_store_each_net(store, ignore_net, NULL, err);
+    if (status == CW_OK) status = cw_store_each_machine(store, ignore_machine, NULL, err);
+    if (status == CW_OK) status = cw_store_csv(store, &csv, err);
+    cw_free(csv);
+    return status;
+}
+
+static void test_store_files__survives_any_flipped_byte(void **state) {
+    const fixture *f = *state;
+    cw_layer layer = {"first", problem(P1)};
+    cw_net net = {"net", &layer, 1};
+    cw_error err = {0};
+    char *whole;
+    size_t size;
+    make_small_store(f->path);
+    cw_store *store = open_at(f->path, CW_STORE_WRITE);
+    assert_ok(cw_store_add_net(store, &net, &err), err);
+    cw_store_close(store);
+    assert_ok(cw_read_file(f->path, 1 << 20, &whole, &size, &err), err);
+    size_t used = 0, places[1 << 15];
+    for (size_t i = 0; i < size && used < CW_COUNT(places); i++)
+        if (whole[i]) places[used++] = i; /* most of a small store is zeros that nobody reads */
+    cw_rng rng = cw_rng_seed(11);
+    int refused = 0;
+    for (int round = 0; round < 300; round++) {
+        size_t place = cw_rng_below(&rng, 4) ? places[cw_rng_below(&rng, used)] : cw_rng_below(&rng, size);
+        char flipped = (char)(1 + cw_rng_below(&rng, 255));
+        whole[place] = (char)(whole[place] ^ flipped);
+        put_file(f->path, whole, size);
+        whole[place] = (char)(whole[place] ^ flipped);
+        for (int mode = CW_STORE_READ; mode <= CW_STORE_WRITE; mode++) {
+            cw_measurement m = measured(P1, "own.c", 80);
+            cw_machine here = machine("m2");
+            store = NULL;
+            err.message[0] = '\0';
+            cw_status status = cw_store_open(f->path, (cw_open_mode)mode, &store, &err);
+            if (status == CW_OK) status = read_all(store, &err);
+            if (status == CW_OK && mode == CW_STORE_WRITE)
+                status = cw_store_begin_run(store, &here, NULL, 1, &err);
+            if (status == CW_OK && mode == CW_STORE_WRITE) status = cw_store_add(store, &m, &err);
+            cw_store_close(store);
+            refused += status != CW_OK;
+            if (status != CW_OK && (!err.message[0] || strchr(err.message, '\n')))
+                fail_msg("byte %zu: %s: \"%s\"", place, cw_status_name(status), err.message);
+        }
+        count_files(f->folder, true);
+    }
+    cw_free(whole);
+    assert_true(refused > 100);
 }
 
 /* Runs check in a process that root's rights do not help; its exit code. */
@@ -290,6 +363,24 @@ static void test_store_files__older_stores_are_brought_up_to_date(void **state) 
     cw_store_close(store);
 }
 
+static void test_store_files__a_store_that_cannot_be_begun_leaves_nothing(void **state) {
+    const fixture *f = *state;
+    cw_error err = {0};
+    cw_store *store = NULL;
+    char path[128];
+    if (mount("tmpfs", f->folder, "tmpfs", 0, "size=8k") != 0) {
+        print_message("SKIP full disk: cannot mount a small tmpfs: %s\n", strerror(errno));
+        skip();
+    }
+    snprintf(path, sizeof path, "%s/full.db", f->folder);
+    cw_status status = cw_store_open(path, CW_STORE_WRITE, &store, &err);
+    int files = count_files(f->folder, true);
+    umount(f->folder);
+    assert_int_equal(status, CW_IO);
+    assert_non_null(strstr(err.message, "disk full"));
+    assert_int_equal(files, 0);
+}
+
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_make, fixture_remove)
     const struct CMUnitTest tests[] = {
@@ -300,9 +391,11 @@ int main(void) {
         T(test_store_files__names_path_and_reason),
         T(test_store_files__path_may_have_any_character),
         T(test_store_files__rejects_damaged_rows_by_table_and_row),
+        T(test_store_files__survives_any_flipped_byte),
         T(test_store_files__read_only_stores_are_readable),
         T(test_store_files__page_limit_reads_as_full_disk),
         T(test_store_files__full_disk_keeps_what_was_stored),
+        T(test_store_files__a_store_that_cannot_be_begun_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
