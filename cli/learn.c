@@ -8,16 +8,19 @@ enum {
     FEATURES = 2000,
     PRECISION,
     THREADS,
-    MAX_DEPTH,
-    MIN_LEAF,
-    VAR_SMOOTHING,
     SEED,
+    ABSENT,
+    TUNE,
+    TRAIN_THREADS,
     MACHINE,
     FREE_REORDERS,
     DIRECTION,
     DIMS,
     AT_LEAST,
-    FAMILIES
+    FAMILIES,
+#define X(type, field, option, least, most, help) SETTING_##field,
+    CW_SETTINGS(X)
+#undef X
 };
 
 static const struct argp_option table[] = {
@@ -33,10 +36,16 @@ static const struct argp_option table[] = {
     {"families", FAMILIES, NULL, 0, "Choose among families, not implementations", 0},
     {"machine", MACHINE, "FINGERPRINT", 0, "Only rows of this machine (default: the one with most rows)", 0},
     {"free-reorders", FREE_REORDERS, NULL, 0, "Do not charge changes of layout to an implementation", 0},
-    {"max-depth", MAX_DEPTH, "N", 0, "tree: greatest depth (default: unlimited)", 0},
-    {"min-leaf", MIN_LEAF, "N", 0, "tree: least rows in a leaf (default 1)", 0},
-    {"var-smoothing", VAR_SMOOTHING, "X", 0,
-     "bayes: share of the largest variance added to all (default 1e-9)", 0},
+#define X(type, field, option, least, most, help) {option, SETTING_##field, "N", 0, help, 1},
+    CW_SETTINGS(X)
+#undef X
+        {"absent", ABSENT, "HOW", 0,
+         "An implementation without a time where others of its kind have one was no choice (masked, default) "
+         "or lost (slow)",
+         0},
+    {"tune", TUNE, NULL, 0, "Choose settings by cross-validation inside the rows that are learned from", 0},
+    {"train-threads", TRAIN_THREADS, "N", 0,
+     "Threads that train (default 1); the result does not depend on it", 0},
     {"seed", SEED, "N", 0, "Of all that is random (default 0)", 0},
     {0},
 };
@@ -96,11 +105,15 @@ static void set_precision(cli_learn *learn, struct argp_state *state, const char
     argp_error(state, "'%.60s' is not a precision: f32, u8", name);
 }
 
-static void set_smoothing(cli_learn *learn, struct argp_state *state, const char *text) {
+static double setting(struct argp_state *state, const char *name, const char *text, double least, double most,
+                      bool is_whole) {
     char *end;
-    learn->train.var_smoothing = strtod(text, &end);
-    if (!*text || *end || !isfinite(learn->train.var_smoothing) || !(learn->train.var_smoothing > 0))
-        argp_error(state, "--var-smoothing: '%.60s' is not a number above 0", text);
+    double value = strtod(text, &end);
+    if (!*text || *end || !(value > 0 && value >= least && value <= most) ||
+        (is_whole && value != floor(value)))
+        argp_error(state, "--%s: '%.60s' is not a %snumber from %g to %g%s", name, text,
+                   is_whole ? "whole " : "", least, most, least > 0 ? "" : ", above 0");
+    return value;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
@@ -141,14 +154,23 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case FREE_REORDERS:
         learn->data.free_reorders = true;
         return 0;
-    case MAX_DEPTH:
-        learn->train.max_depth = (int32_t)whole(state, "max-depth", arg, 1, 1000000);
+#define X(type, field, option, least, most, help)                                                            \
+    case SETTING_##field:                                                                                    \
+        learn->train.field =                                                                                 \
+            (type)setting(state, option, arg, least, most, sizeof(type) == sizeof(int32_t));                 \
         return 0;
-    case MIN_LEAF:
-        learn->train.min_leaf = (int32_t)whole(state, "min-leaf", arg, 1, 1000000000);
+        CW_SETTINGS(X)
+#undef X
+    case ABSENT:
+        if (strcmp(arg, "masked") != 0 && strcmp(arg, "slow") != 0)
+            argp_error(state, "--absent: '%.60s' is neither masked nor slow", arg);
+        learn->train.absent = *arg == 's' ? CW_ABSENT_SLOW : CW_ABSENT_MASKED;
         return 0;
-    case VAR_SMOOTHING:
-        set_smoothing(learn, state, arg);
+    case TUNE:
+        learn->train.tune = true;
+        return 0;
+    case TRAIN_THREADS:
+        learn->train.threads = (int32_t)whole(state, "train-threads", arg, 1, 1024);
         return 0;
     case SEED:
         learn->train.seed = (uint64_t)whole(state, "seed", arg, 0, INT64_MAX);

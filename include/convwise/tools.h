@@ -243,11 +243,38 @@ CW_API cw_status cw_dataset_arff(const cw_dataset *data, char **out, cw_error *e
 
 /* ---- 6. Train ---- */
 
+/* X(type, field, option, least, most, help): the settings of the learners, the one list; --help, checks and
+ * the text in models follow it. 0 = the learner's own default; a learner reads those for which its default
+ * says so (docs/learners.md). */
+#define CW_SETTINGS(X)                                                                                       \
+    X(int32_t, max_depth, "max-depth", 1, 4096, "Greatest depth of a tree")                                  \
+    X(int32_t, max_leaves, "max-leaves", 2, 1000000000, "Most leaves of a tree")                             \
+    X(int32_t, min_leaf, "min-leaf", 1, 1000000000, "Least rows in a leaf")                                  \
+    X(double, ccp_alpha, "ccp-alpha", 0, 1, "tree: prune what lowers the impurity by less a leaf")           \
+    X(double, var_smoothing, "var-smoothing", 0, 1e300, "bayes: share of the largest variance added to all") \
+    X(int32_t, trees, "trees", 1, 10000, "Trees of a forest, rounds of boosting")                            \
+    X(double, learning_rate, "learning-rate", 0, 1, "boost: share of a step that is taken")                  \
+    X(double, l2, "l2", 0, 1e9, "boost: pull of leaves towards 0, in rows")                                  \
+    X(double, column_share, "column-share", 0, 1, "Share of the columns that a node, or a round, looks at")  \
+    X(double, row_share, "row-share", 0, 1, "Share of the rows that a tree sees")                            \
+    X(double, temperature, "temperature", 0, 100, "boost: a class slower by exp(T) counts 1/e as much")
+
+/* How a class without a time in a row is learned from. */
+typedef enum cw_absent {
+    CW_ABSENT_MASKED, /* it was no choice there: the row says nothing about it */
+    CW_ABSENT_SLOW /* it was one where rows of the same kernel, stride, dilation, layout, grouping, precision
+                      and direction have times of it, and lost: counted as the row's slowest time */
+} cw_absent;
+
 typedef struct cw_train_options {
-    const char *learner;  /* "tree", "bayes" */
-    int32_t max_depth;    /* tree: 0 = unlimited */
-    int32_t min_leaf;     /* tree: least rows in a leaf, 0 = 1 */
-    double var_smoothing; /* bayes: share of the largest variance added to all, 0 = 1e-9 */
+    const char *learner; /* a name of cw_learners */
+#define X(type, field, option, least, most, help) type field;
+    CW_SETTINGS(X)
+#undef X
+    cw_absent absent;
+    bool tune; /* choose among the learner's settings by cross-validation inside the rows; what is given here
+                  is kept */
+    int32_t threads; /* that train, 0 = 1; the result does not depend on it */
     uint64_t seed;
 } cw_train_options;
 /* Classes of the model: the dataset's that have at least one time. CW_NOT_FOUND: no rows, or no such learner;

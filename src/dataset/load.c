@@ -402,7 +402,7 @@ cw_status cw_dataset_matrix(const cw_dataset *data, const size_t *rows, size_t c
     double *cost = data->labelled ? NULL : cw_alloc_n(count, data->classes * sizeof *cost);
     double *scale = cw_alloc_n(count, sizeof *scale);
     int32_t *y = cw_alloc_n(count, sizeof *y);
-    *out = (cw_matrix){count, data->columns, data->classes, x, y, cost, scale};
+    *out = (cw_matrix){count, data->columns, data->classes, x, y, cost, scale, NULL, NULL};
     if (!x || (!cost && !data->labelled) || !scale || !y) {
         cw_matrix_release(out);
         return cw_fail_memory(err);

@@ -180,15 +180,29 @@ static cw_status resolve(const cw_train_options *options, const cw_learner **lea
         cw_buf_release(&names);
         return status;
     }
-    if (options->max_depth < 0 || options->min_leaf < 0 || !(options->var_smoothing >= 0) ||
-        isinf(options->var_smoothing))
-        return cw_fail(err, CW_INVALID,
-                       "max_depth, min_leaf and var_smoothing must be finite and not negative");
-    *out = (cw_learn_options){.max_depth = options->max_depth,
-                              .min_leaf = options->min_leaf ? options->min_leaf : 1,
-                              .var_smoothing = options->var_smoothing > 0 ? options->var_smoothing : 1e-9,
-                              .seed = options->seed};
+    *out = (cw_learn_options){.threads = options->threads > 0 ? options->threads : 1, .seed = options->seed};
+#define X(type, field, option, least, most, help)                                                            \
+    if (!(options->field >= 0 && (double)options->field <= (double)(most)) ||                                \
+        (options->field > 0 && (double)options->field < (double)(least)))                                    \
+        return cw_fail(err, CW_INVALID, option " must be between %g and %g, or 0 for the default",           \
+                       (double)(least), (double)(most));                                                     \
+    out->field = options->field > 0 ? options->field : (*learner)->defaults.field;
+    CW_SETTINGS(X)
+#undef X
     return CW_OK;
+}
+
+/* "max_depth 8, seed 0": the settings that the learner reads. */
+static void settings_text(const cw_learner *learner, const cw_learn_options *settings, cw_buf *out) {
+#define X(type, field, option, least, most, help)                                                            \
+    if (learner->defaults.field > 0) {                                                                       \
+        cw_buf_put(out, #field " ");                                                                         \
+        cw_buf_printf(out, "%.9g", (double)settings->field);                                                 \
+        cw_buf_put(out, ", ");                                                                               \
+    }
+    CW_SETTINGS(X)
+#undef X
+    cw_buf_printf(out, "seed %llu", (unsigned long long)settings->seed);
 }
 
 static cw_status name_lists(cw_model *model, const cw_dataset *data, const class_map *map, cw_error *err) {
@@ -225,10 +239,7 @@ static cw_status rank_classes(cw_model *model, const cw_dataset *data, const siz
 static cw_status provenance(cw_model *model, const cw_dataset *data, size_t rows,
                             const cw_learn_options *settings, cw_error *err) {
     cw_buf text = {0};
-    cw_buf_printf(&text, "max_depth %d, min_leaf %d, var_smoothing ", (int)settings->max_depth,
-                  (int)settings->min_leaf);
-    cw_buf_double(&text, settings->var_smoothing);
-    cw_buf_printf(&text, ", seed %llu", (unsigned long long)settings->seed);
+    settings_text(model->learner, settings, &text);
     model->settings = cw_buf_take(&text);
     model->feature_set = cw_strdup(data->feature_set);
     model->machine = cw_strdup(data->fingerprint);

@@ -370,6 +370,8 @@ static size_t size(const void *state) {
 extern const cw_learner cw_learner_bayes;
 const cw_learner cw_learner_bayes = {
     .name = "bayes",
+    .summary = "Gaussian naive Bayes",
+    .defaults = {.var_smoothing = 1e-9},
     .train = train,
     .predict = predict,
     .explain = explain,

@@ -6,6 +6,7 @@
 #define CW_LEARN_H
 
 #include "../base/base.h"
+#include "../../include/convwise/tools.h"
 #include <jansson.h>
 
 /* Rows to learn from. Borrowed by train. All values finite (cw_matrix_check). */
@@ -16,18 +17,27 @@ typedef struct cw_matrix {
     const double *cost;  /* rows x classes: time in nanoseconds, NaN = none; may be NULL */
     const double *scale; /* rows: what times are proportional to (multiply-accumulates), for predicting times;
                             may be NULL with cost */
+    const uint8_t *lost; /* rows x classes: 1 = has no time but was a choice and was slower than all that have
+                            one (CW_ABSENT_SLOW); NULL = none */
+    const int32_t *group; /* rows: rows of one group stay on one side of any split; any numbers; NULL = each
+                             row is its own */
 } cw_matrix;
 
-/* Settings of every learner; each reads its own. */
+/* Settings, resolved: what a learner reads is set. */
 typedef struct cw_learn_options {
-    int32_t max_depth;    /* 0 = unlimited */
-    int32_t min_leaf;     /* least rows in a leaf, at least 1 */
-    double var_smoothing; /* share of the largest column variance added to every variance */
+#define X(type, field, option, least, most, help) type field;
+    CW_SETTINGS(X)
+#undef X
+    int32_t threads; /* from 1; 0 counts as 1. The result does not depend on it */
     uint64_t seed;
 } cw_learn_options;
 
 typedef struct cw_learner {
     const char *name;
+    const char *summary;          /* one line for help */
+    cw_learn_options defaults;    /* 0 = the setting is not read by it */
+    const cw_learn_options *grid; /* settings that tuning tries beside the defaults: 0 = as the default; ends
+                                     with one that is all 0; NULL = nothing to tune */
     cw_status (*train)(const cw_matrix *data, const cw_learn_options *options, void **state, cw_error *err);
     /* For one row: cost[c], any scale, smaller is better, never NaN; share[c] (may be NULL) = probability
      * that class c is the fastest (sums to 1); ns_per_unit[c] (may be NULL) = predicted time over scale, NaN

@@ -313,6 +313,8 @@ static size_t size(const void *state) {
 extern const cw_learner cw_learner_tree;
 const cw_learner cw_learner_tree = {
     .name = "tree",
+    .summary = "decision tree, Gini impurity (CART)",
+    .defaults = {.max_depth = CW_TREE_DEEPEST, .max_leaves = 1000000000, .min_leaf = 1},
     .train = cw_tree_train,
     .predict = predict,
     .explain = explain,

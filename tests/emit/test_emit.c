@@ -145,7 +145,8 @@ static cw_model *make_model(const spec *s, const rows *all) {
     assert_non_null(model->learner);
     cw_matrix m = {.rows = all->count, .columns = model->column_count, .classes = CLASSES};
     fill_matrix(&m, all, features, &rng);
-    cw_learn_options options = {s->max_depth, s->min_leaf, 1e-9, 1};
+    cw_learn_options options = {
+        .max_depth = s->max_depth, .min_leaf = s->min_leaf, .var_smoothing = 1e-9, .seed = 1};
     assert_ok(model->learner->train(&m, &options, &model->state, &err), err);
     cw_free((void *)(uintptr_t)m.x), cw_free((void *)(uintptr_t)m.cost), cw_free((void *)(uintptr_t)m.y);
     cw_free((void *)(uintptr_t)m.scale);

@@ -24,7 +24,8 @@ static void test_bayes__costs_are_the_negative_log_likelihood(void **unused) {
     (void)unused;
     const double x[] = {1, 3, 6, 8, 10}, at = 5;
     const int32_t y[] = {0, 0, 1, 1, 1};
-    void *state = train(&(cw_matrix){5, 1, 2, x, y, NULL, NULL}, &(cw_learn_options){.var_smoothing = 0.5});
+    void *state =
+        train(&(cw_matrix){5, 1, 2, x, y, NULL, NULL, NULL, NULL}, &(cw_learn_options){.var_smoothing = 0.5});
     double v0 = 1 + 5.32, v1 = 8.0 / 3 + 5.32, pi = acos(-1.0), cost[2], share[2], ns[2];
     double c0 = -log(0.4 * exp(-9 / (2 * v0)) / sqrt(2 * pi * v0));
     double c1 = -log(0.6 * exp(-9 / (2 * v1)) / sqrt(2 * pi * v1));
@@ -41,8 +42,8 @@ static void test_bayes__mean_far_from_zero_keeps_its_variance(void **unused) {
     double x[] = {1e9 + 1, 1e9 + 3, 1e9 + 6, 1e9 + 8, 1e9 + 10}, near[] = {1, 3, 6, 8, 10}, at = 1e9 + 5,
            low = 5;
     const int32_t y[] = {0, 0, 1, 1, 1};
-    void *far = train(&(cw_matrix){5, 1, 2, x, y, NULL, NULL}, &plain);
-    void *state = train(&(cw_matrix){5, 1, 2, near, y, NULL, NULL}, &plain);
+    void *far = train(&(cw_matrix){5, 1, 2, x, y, NULL, NULL, NULL, NULL}, &plain);
+    void *state = train(&(cw_matrix){5, 1, 2, near, y, NULL, NULL, NULL, NULL}, &plain);
     double a[2], b[2];
     bayes()->predict(far, &at, a, NULL, NULL);
     bayes()->predict(state, &low, b, NULL, NULL);
@@ -55,7 +56,7 @@ static void test_bayes__a_class_never_seen_is_never_first(void **unused) {
     (void)unused;
     const double x[] = {1, 2, 6, 8}, at[] = {1, 1e6, 1e300, INFINITY, NAN};
     const int32_t y[] = {0, 0, 2, 2};
-    void *state = train(&(cw_matrix){4, 1, 3, x, y, NULL, NULL}, &plain);
+    void *state = train(&(cw_matrix){4, 1, 3, x, y, NULL, NULL, NULL, NULL}, &plain);
     for (size_t i = 0; i < CW_COUNT(at); i++) {
         double cost[3], share[3];
         bayes()->predict(state, &at[i], cost, share, NULL);
@@ -74,7 +75,7 @@ static void test_bayes__constant_columns_leave_the_priors(void **unused) {
     (void)unused;
     const double x[] = {5, 5, 5, 5}, at = 5;
     const int32_t y[] = {0, 1, 1, 1};
-    void *state = train(&(cw_matrix){4, 1, 2, x, y, NULL, NULL}, &plain);
+    void *state = train(&(cw_matrix){4, 1, 2, x, y, NULL, NULL, NULL, NULL}, &plain);
     double cost[2], share[2];
     bayes()->predict(state, &at, cost, share, NULL);
     assert_true(fabs(share[0] - 0.25) < 1e-12 && fabs(share[1] - 0.75) < 1e-12);
@@ -87,16 +88,18 @@ static void test_bayes__refuses_what_cannot_be_learned(void **unused) {
     const int32_t y[] = {0, 1}, one[] = {0, 0};
     cw_error err;
     void *state = NULL;
-    const cw_matrix good = {2, 1, 2, x, y, NULL, NULL};
+    const cw_matrix good = {2, 1, 2, x, y, NULL, NULL, NULL, NULL};
     const double smoothings[] = {0, -1, NAN, INFINITY};
     for (size_t i = 0; i < CW_COUNT(smoothings); i++)
         assert_refused(
             bayes()->train(&good, &(cw_learn_options){.var_smoothing = smoothings[i]}, &state, &err),
             CW_INVALID, err, "smoothing");
-    assert_refused(bayes()->train(&(cw_matrix){2, 1, 2, x, one, NULL, NULL}, &plain, &state, &err),
-                   CW_INVALID, err, "nothing to learn");
-    assert_refused(bayes()->train(&(cw_matrix){2, 1, 2, huge, y, NULL, NULL}, &plain, &state, &err),
-                   CW_INVALID, err, "too large");
+    assert_refused(
+        bayes()->train(&(cw_matrix){2, 1, 2, x, one, NULL, NULL, NULL, NULL}, &plain, &state, &err),
+        CW_INVALID, err, "nothing to learn");
+    assert_refused(
+        bayes()->train(&(cw_matrix){2, 1, 2, huge, y, NULL, NULL, NULL, NULL}, &plain, &state, &err),
+        CW_INVALID, err, "too large");
     assert_null(state);
 }
 
@@ -106,7 +109,7 @@ static void test_bayes__explains_the_columns_that_decide(void **unused) {
     const double x[] = {1, 10, 3, 12, 1, 50, 3, 52};
     const int32_t y[] = {0, 0, 1, 1};
     const char *const columns[] = {"a", "b"}, *const classes[] = {"own.gemm", "own.direct"};
-    void *state = train(&(cw_matrix){4, 2, 2, x, y, NULL, NULL}, &plain);
+    void *state = train(&(cw_matrix){4, 2, 2, x, y, NULL, NULL, NULL, NULL}, &plain);
     cw_buf out = {0};
     bayes()->explain(state, x, columns, classes, &out);
     char *text = cw_buf_take(&out);
@@ -125,7 +128,8 @@ static void test_bayes__survives_lack_of_memory(void **unused) {
         void *state = NULL;
         cw_buf out = {0};
         cw_alloc_fail_at(n);
-        cw_status status = bayes()->train(&(cw_matrix){4, 1, 2, x, y, NULL, NULL}, &plain, &state, NULL);
+        cw_status status =
+            bayes()->train(&(cw_matrix){4, 1, 2, x, y, NULL, NULL, NULL, NULL}, &plain, &state, NULL);
         if (status == CW_OK) status = bayes()->emit_c(state, "p", place, 2, &out, NULL);
         cw_alloc_fail_at(0);
         bayes()->destroy(state);

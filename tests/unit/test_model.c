@@ -26,7 +26,7 @@ static cw_model *make_model(const char *learner) {
     cw_error err;
     cw_model *m = cw_alloc(sizeof *m);
     m->learner = cw_learner_find(learner);
-    cw_matrix matrix = {ROWS, COLUMNS, CLASSES, x, y, cost, scale};
+    cw_matrix matrix = {ROWS, COLUMNS, CLASSES, x, y, cost, scale, NULL, NULL};
     assert_ok(m->learner->train(&matrix, &(cw_learn_options){.min_leaf = 2, .var_smoothing = 1e-9}, &m->state,
                                 &err),
               err);

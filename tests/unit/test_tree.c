@@ -27,7 +27,7 @@ static cw_matrix random_matrix(size_t rows, size_t columns, size_t classes, uint
             cost[r * classes + c] = cw_rng_below(&rng, 5) == 0 ? NAN : 100 + 1000 * cw_rng_uniform(&rng);
         scale[r] = 1 + (double)cw_rng_below(&rng, 100);
     }
-    return (cw_matrix){rows, columns, classes, x, y, cost, scale};
+    return (cw_matrix){rows, columns, classes, x, y, cost, scale, NULL, NULL};
 }
 
 static void release(cw_matrix *m) {
@@ -41,7 +41,7 @@ static void test_tree__splits_where_the_classes_part(void **unused) {
     (void)unused;
     const double x[] = {5, 1, 5, 2, 5, 7, 5, 9}; /* the first column is constant */
     const int32_t y[] = {0, 0, 1, 1};
-    cw_matrix m = {4, 2, 2, x, y, NULL, NULL};
+    cw_matrix m = {4, 2, 2, x, y, NULL, NULL, NULL, NULL};
     cw_tree *tree = grow(&m, &plain);
     assert_int_equal(tree->nodes, 3);
     assert_int_equal(tree->node[0].column, 1);
@@ -61,10 +61,10 @@ static void test_tree__takes_first_column_and_smallest_threshold_of_equals(void 
     (void)unused;
     const double same[] = {1, 1, 2, 2}, cuts[] = {1, 2, 3};
     const int32_t two[] = {0, 1}, three[] = {0, 1, 0};
-    cw_tree *tree = grow(&(cw_matrix){2, 2, 2, same, two, NULL, NULL}, &plain);
+    cw_tree *tree = grow(&(cw_matrix){2, 2, 2, same, two, NULL, NULL, NULL, NULL}, &plain);
     assert_int_equal(tree->node[0].column, 0);
     cw_tree_destroy(tree);
-    tree = grow(&(cw_matrix){3, 1, 2, cuts, three, NULL, NULL}, &plain);
+    tree = grow(&(cw_matrix){3, 1, 2, cuts, three, NULL, NULL, NULL, NULL}, &plain);
     assert_true(tree->node[0].threshold == 1.5);
     cw_tree_destroy(tree);
 }
@@ -74,7 +74,7 @@ static void test_tree__takes_splits_without_gain(void **unused) {
     (void)unused;
     const double x[] = {0, 0, 0, 1, 1, 0, 1, 1};
     const int32_t y[] = {0, 1, 1, 0};
-    cw_tree *tree = grow(&(cw_matrix){4, 2, 2, x, y, NULL, NULL}, &plain);
+    cw_tree *tree = grow(&(cw_matrix){4, 2, 2, x, y, NULL, NULL, NULL, NULL}, &plain);
     assert_int_equal(tree->nodes, 7);
     cw_tree_destroy(tree);
 }
@@ -83,13 +83,13 @@ static void test_tree__values_equal_as_floats_are_not_parted(void **unused) {
     (void)unused;
     const double x[] = {16777216, 16777217}, y_far[] = {16777216, 16777218};
     const int32_t y[] = {0, 1};
-    cw_tree *tree = grow(&(cw_matrix){2, 1, 2, x, y, NULL, NULL}, &plain);
+    cw_tree *tree = grow(&(cw_matrix){2, 1, 2, x, y, NULL, NULL, NULL, NULL}, &plain);
     assert_int_equal(tree->nodes, 1);
     double cost[2], share[2];
     cw_learner_find("tree")->predict(tree, x, cost, share, NULL);
     assert_true(share[0] == 0.5 && share[1] == 0.5);
     cw_tree_destroy(tree);
-    tree = grow(&(cw_matrix){2, 1, 2, y_far, y, NULL, NULL}, &plain);
+    tree = grow(&(cw_matrix){2, 1, 2, y_far, y, NULL, NULL, NULL, NULL}, &plain);
     assert_int_equal(tree->nodes, 3);
     cw_tree_destroy(tree);
 }
@@ -98,7 +98,7 @@ static void test_tree__predicts_geometric_mean_times(void **unused) {
     (void)unused;
     const double x[] = {1, 1, 2, 2}, cost[] = {20, 50, 80, NAN, 90, 7, 90, 7}, scale[] = {10, 10, 1, 1};
     const int32_t y[] = {0, 0, 1, 1};
-    cw_tree *tree = grow(&(cw_matrix){4, 1, 2, x, y, cost, scale}, &plain);
+    cw_tree *tree = grow(&(cw_matrix){4, 1, 2, x, y, cost, scale, NULL, NULL}, &plain);
     double got[2], share[2], ns[2];
     cw_learner_find("tree")->predict(tree, &x[0], got, share, ns);
     assert_true(fabs(ns[0] - 4) < 1e-12 && fabs(ns[1] - 5) < 1e-12); /* sqrt(2 * 8); the one time 50 / 10 */
@@ -200,7 +200,7 @@ static void test_tree__explains_the_path(void **unused) {
     const double x[] = {64, 3, 64, 3, 128, 1, 128, 3};
     const int32_t y[] = {0, 1, 1, 0};
     const char *const columns[] = {"oc", "kh"}, *const classes[] = {"own.gemm", "own.direct"};
-    cw_tree *tree = grow(&(cw_matrix){4, 2, 2, x, y, NULL, NULL}, &plain);
+    cw_tree *tree = grow(&(cw_matrix){4, 2, 2, x, y, NULL, NULL, NULL, NULL}, &plain);
     cw_buf out = {0};
     cw_learner_find("tree")->explain(tree, x, columns, classes, &out);
     char *text = cw_buf_take(&out);
@@ -220,7 +220,7 @@ static void test_tree__says_what_it_uses(void **unused) {
     const double x[] = {5, 1, 5, 2};
     const int32_t y[] = {0, 1};
     const cw_learner *learner = cw_learner_find("tree");
-    cw_tree *tree = grow(&(cw_matrix){2, 2, 2, x, y, NULL, NULL}, &plain);
+    cw_tree *tree = grow(&(cw_matrix){2, 2, 2, x, y, NULL, NULL, NULL, NULL}, &plain);
     bool used[2] = {true, false};
     size_t visits = 0;
     learner->columns_used(tree, used);
@@ -240,17 +240,17 @@ static void test_matrix__refuses_what_cannot_be_learned(void **unused) {
         cw_matrix m;
         const char *says;
     } cases[] = {
-        {{0, 1, 2, good, y, NULL, NULL}, "no rows"},
-        {{2, 0, 2, good, y, NULL, NULL}, "0 columns"},
-        {{2, 1, 1, good, y, NULL, NULL}, "1 classes"},
-        {{2, 1, 5000, good, y, NULL, NULL}, "5000 classes"},
-        {{2, 5000, 2, good, y, NULL, NULL}, "5000 columns"},
-        {{2, 1, 2, good, one, NULL, NULL}, "all 2 rows have the same fastest class (1)"},
-        {{2, 1, 2, good, outside, NULL, NULL}, "row 1: class 2"},
-        {{2, 1, 2, bad, y, NULL, NULL}, "row 1, column 0"},
-        {{2, 1, 2, good, y, times, NULL}, "row 1, class 1"},
-        {{2, 1, 2, good, y, NULL, scale}, "row 1: a scale"},
-        {{2, 1, 2, huge, y, NULL, NULL}, "beyond a float"},
+        {{0, 1, 2, good, y, NULL, NULL, NULL, NULL}, "no rows"},
+        {{2, 0, 2, good, y, NULL, NULL, NULL, NULL}, "0 columns"},
+        {{2, 1, 1, good, y, NULL, NULL, NULL, NULL}, "1 classes"},
+        {{2, 1, 5000, good, y, NULL, NULL, NULL, NULL}, "5000 classes"},
+        {{2, 5000, 2, good, y, NULL, NULL, NULL, NULL}, "5000 columns"},
+        {{2, 1, 2, good, one, NULL, NULL, NULL, NULL}, "all 2 rows have the same fastest class (1)"},
+        {{2, 1, 2, good, outside, NULL, NULL, NULL, NULL}, "row 1: class 2"},
+        {{2, 1, 2, bad, y, NULL, NULL, NULL, NULL}, "row 1, column 0"},
+        {{2, 1, 2, good, y, times, NULL, NULL, NULL}, "row 1, class 1"},
+        {{2, 1, 2, good, y, NULL, scale, NULL, NULL}, "row 1: a scale"},
+        {{2, 1, 2, huge, y, NULL, NULL, NULL, NULL}, "beyond a float"},
     };
     for (size_t i = 0; i < CW_COUNT(cases); i++) {
         cw_error err;
@@ -261,7 +261,7 @@ static void test_matrix__refuses_what_cannot_be_learned(void **unused) {
     }
     cw_error err;
     void *state;
-    cw_matrix m = {2, 1, 2, good, y, NULL, NULL};
+    cw_matrix m = {2, 1, 2, good, y, NULL, NULL, NULL, NULL};
     assert_refused(cw_learner_find("tree")->train(&m, &(cw_learn_options){.min_leaf = 0}, &state, &err),
                    CW_INVALID, err, "min leaf");
     assert_refused(
