@@ -66,6 +66,28 @@
     X(waste_f4, E, (double)((oh + 3) / 4 * 4 * ((ow + 3) / 4 * 4)) / (double)(oh * ow), "by tiles of 4x4")   \
     X(waste_f6, E, (double)((oh + 5) / 6 * 6 * ((ow + 5) / 6 * 6)) / (double)(oh * ow), "by tiles of 6x6")   \
     X(tiles_f4, E, mb *((oh + 3) / 4) * ((ow + 3) / 4), "tiles of 4x4: rows of Winograd's GEMMs")            \
+    X(taps, E, taps, "points of the kernel")                                                                 \
+    X(area, E, oh *ow, "pixels of one image")                                                                \
+    X(bytes, E,                                                                                              \
+      (inputs * ic + oc * icg * taps + outputs * oc) * (prec == 0                ? 4                         \
+                                                        : prec == 1 || prec == 4 ? 1                         \
+                                                                                 : 2),                       \
+      "bytes moved at the least")                                                                            \
+    X(group_macs, E, outputs *ocg *icg *taps, "work of one group: one GEMM")                                 \
+    X(gemm_mn, E, outputs *ocg, "elements of the GEMM's result: parallelism")                                \
+    X(gemm_blocks, E, g *((outputs + 63) / 64) * ((ocg + 63) / 64), "blocks of 64x64 to share out to cores") \
+    X(gemm_waste, E, (double)((outputs + 63) / 64 * 64 * ((ocg + 63) / 64 * 64)) / (double)(outputs * ocg),  \
+      "results computed for nothing by blocks of 64x64")                                                     \
+    X(gemm_m_over_n, E, (double)outputs / (double)ocg, "tall or wide result")                                \
+    X(gemm_k_over_n, E, (double)(icg * taps) / (double)ocg, "deep or wide weights")                          \
+    X(gemm_k_over_m, E, (double)(icg * taps) / (double)outputs, "deep reduction, few pixels: split it")      \
+    X(ic_over_oc, E, (double)ic / (double)oc, "squeeze or expand")                                           \
+    X(src_over_dst, E, (double)(inputs * ic) / (double)(outputs * oc), "reads or writes dominate")           \
+    X(gemm_m_mod64, E, outputs % 64, "remainder of a block of pixels")                                       \
+    X(gemm_k_mod16, E, icg *taps % 16, "remainder along the reduction")                                      \
+    X(icg_mod64, E, icg % 64, "remainder of a large block along the input channels")                         \
+    X(ocg_mod128, E, ocg % 128, "remainder of a large block along the output channels")                      \
+    X(tiles_f2, E, mb *((oh + 1) / 2) * ((ow + 1) / 2), "tiles of 2x2: rows of Winograd's GEMMs")            \
     X(tensor_1, S, ic, "input channels; the ten columns of the seed's experiment, in its order")             \
     X(tensor_2, S, ih, "input height")                                                                       \
     X(tensor_3, S, iw, "input width")                                                                        \
