@@ -248,7 +248,7 @@ typedef struct check {
     const rows *all;
     cw_rng rng;
     size_t asked, wrong;
-    double x[64]; /* a row that thresholds are put into */
+    double x[256]; /* a row that thresholds are put into */
 } check;
 
 static void random_mask(check *k, unsigned char *allowed) {
