@@ -248,7 +248,7 @@ typedef struct check {
     const rows *all;
     cw_rng rng;
     size_t asked, wrong;
-    double x[256]; /* a row that thresholds are put into */
+    double x[CW_MODEL_MOST]; /* a row that thresholds are put into */
 } check;
 
 static void random_mask(check *k, unsigned char *allowed) {
@@ -322,7 +322,7 @@ static void ask_borders(check *k) {
     const cw_feature *const *features = (const cw_feature *const *)k->model->bound;
     size_t columns = k->model->column_count;
     for (int found = 0; found < 300;) {
-        double a[64], b[64], lo = 0, hi = 1;
+        double a[CW_MODEL_MOST], b[CW_MODEL_MOST], lo = 0, hi = 1;
         cw_features_eval(features, columns, &k->all->p[cw_rng_below(&k->rng, k->all->count)], a);
         cw_features_eval(features, columns, &k->all->p[cw_rng_below(&k->rng, k->all->count)], b);
         int first = expected_pick(k->model, a, NULL);
