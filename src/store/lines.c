@@ -75,7 +75,6 @@ static cw_status begin(cw_lines *l, cw_error *err) {
     while (status == CW_OK && !l->file_end && l->in_end < 10) status = read_file(l, err);
     if (status != CW_OK) return status;
     l->packed = is_packed(l->in, l->in_end);
-    if (!l->packed && l->in_end >= 3 && memcmp(l->in, "\xEF\xBB\xBF", 3) == 0) l->in_at = 3;
     return CW_OK;
 }
 
@@ -157,6 +156,18 @@ static cw_status peek(cw_lines *l, size_t n, bool *there, cw_error *err) {
     return status;
 }
 
+/* A byte order mark at the beginning of the text, packed or not, is no text. */
+static cw_status skip_mark(cw_lines *l, cw_error *err) {
+    static const char mark[] = "\xEF\xBB\xBF";
+    bool there;
+    for (size_t n = 0; n < 3; n++) {
+        cw_status status = peek(l, n, &there, err);
+        if (status != CW_OK || !there || l->line[l->at + n] != mark[n]) return status;
+    }
+    l->at += 3;
+    return CW_OK;
+}
+
 static cw_status next(cw_lines *l, char **text, size_t *length, cw_error *err) {
     bool there;
     size_t n = 0;
@@ -188,7 +199,8 @@ cw_status cw_lines_next(cw_lines *lines, char **text, size_t *length, cw_error *
     *text = NULL;
     if (length) *length = 0;
     if (lines->failed) return cw_lines_fail(lines, err, "reading has failed already");
-    cw_status status = next(lines, text, length, err);
+    cw_status status = lines->number == 0 ? skip_mark(lines, err) : CW_OK;
+    if (status == CW_OK) status = next(lines, text, length, err);
     lines->failed = status != CW_OK;
     return status;
 }
