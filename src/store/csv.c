@@ -80,5 +80,10 @@ cw_status cw_csv_next(cw_csv *csv, bool *more, cw_error *err) {
     bool memory = false;
     csv->wrong = split(csv, text, &memory);
     if (csv->wrong) csv->count = 0;
-    return memory ? cw_fail_memory(err) : CW_OK;
+    if (memory) return cw_fail_memory(err);
+    if (csv->wrong && cw_lines_number(csv->lines) > csv->line)
+        return cw_fail(err, CW_FORMAT, "%.100s:%lld: %s: it opens here, and takes lines to %lld along",
+                       cw_lines_path(csv->lines), (long long)csv->line, csv->wrong,
+                       (long long)cw_lines_number(csv->lines));
+    return CW_OK;
 }

@@ -18,7 +18,7 @@ typedef struct cw_csv {
 cw_status cw_csv_open(cw_csv *csv, const char *path, cw_error *err);
 /* The next record that is not an empty line; *more = false behind the last. Fields may be quoted, quotes
  * inside doubled, and hold line ends, which become LF. Errors as of cw_lines_next: the file cannot be read
- * on. */
+ * on; so where a record that is wrong spans lines, as nobody can know which of them belong to it. */
 cw_status cw_csv_next(cw_csv *csv, bool *more, cw_error *err);
 void cw_csv_close(cw_csv *csv);
 
