@@ -172,13 +172,16 @@ static cw_status read_row(layers *l) {
         all[count] = cw_columns_measurement(column, &p);
         if (!read_time(column, csv->fields[column->at], &all[count], why))
             return cw_importer_reject(im, csv->line, "%s", why);
-        if (is_zero(&all[count])) {
-            if (im->options->strict)
-                return cw_importer_reject(im, csv->line, "%.60s is 0: no run takes no time", column->theirs);
-            im->sum.zero_times++;
-            cw_importer_note(im, csv->line, "%.60s is 0: stored as absent", column->theirs);
-        }
         count++;
+    }
+    count = 0;
+    for (size_t i = 0; i < l->columns.count; i++) { /* now that the line is understood */
+        const cw_column *column = &l->columns.list[i];
+        if (column->role != CW_ROLE_IMPL || !is_zero(&all[count++])) continue;
+        if (im->options->strict)
+            return cw_importer_reject(im, csv->line, "%.60s is 0: no run takes no time", column->theirs);
+        im->sum.zero_times++;
+        cw_importer_note(im, csv->line, "%.60s is 0: stored as absent", column->theirs);
     }
     l->taken++;
     cw_status status = net ? add_layer(l, net, text_of(l, CW_ROLE_NAME), &p) : CW_OK;
