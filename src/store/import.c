@@ -277,6 +277,7 @@ cw_status cw_import(cw_store *store, const char *kind, const char *path, const c
     }
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
     if (status == CW_OK && out) *out = im->sum;
+    store->refused = store->refused || status != CW_OK;
     for (size_t i = 0; i < im->impl_count; i++) cw_free(im->impls[i].name);
     cw_buf_release(&im->facts);
     cw_free(im);

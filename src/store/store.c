@@ -188,7 +188,9 @@ static cw_status open_reader(cw_store *store, cw_error *err) {
 }
 
 static cw_status open_writer(cw_store *store, cw_error *err) {
+    struct stat about;
     cw_status status = take_lock(store, err);
+    store->made = status == CW_OK && lstat(store->path, &about) != 0;
     if (status == CW_OK) status = connect(store, "?mode=rwc", err);
     if (status == CW_OK) status = cw_store_check_schema(store, err);
     if (status != CW_OK) return status;
@@ -224,16 +226,31 @@ cw_status cw_store_open(const char *path, cw_open_mode mode, cw_store **out, cw_
     return status;
 }
 
+/* A refused import leaves the store as it was: where there was none, none. */
+static bool shall_vanish(cw_store *store) {
+    int64_t rows = 1;
+    return store->made && store->refused &&
+           cw_store_int(
+               store,
+               "SELECT (SELECT count(*) FROM source) + (SELECT count(*) FROM run) + (SELECT count(*) "
+               "FROM net) + (SELECT count(*) FROM measurement)",
+               &rows, NULL) == CW_OK &&
+           rows == 0;
+}
+
 void cw_store_close(cw_store *store) {
     if (!store) return;
+    bool vanish = shall_vanish(store);
     for (size_t i = 0; i < CW_QUERY_COUNT; i++) sqlite3_finalize(store->statements[i]);
     if (store->logged) {
         /* Fails while a reader is open: then the log stays, and the next writer tidies up. */
         sqlite3_busy_timeout(store->db, 0);
-        sqlite3_exec(store->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
+        int code = sqlite3_exec(store->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
+        vanish = vanish && code == SQLITE_OK;
     }
     sqlite3_close(store->db);
     if (store->lock >= 0) {
+        if (vanish) unlink(store->path); /* while no other writer can have begun */
         unlink(store->lock_path); /* before the lock ends, so that nobody can have locked it meanwhile */
         close(store->lock);
     }

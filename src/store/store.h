@@ -58,6 +58,8 @@ struct cw_store {
     char *lock_path;       /* beside the store while it is open for writing */
     int lock;              /* -1 = not held */
     int64_t run;           /* that measurements belong to, 0 = none begun */
+    bool made;             /* the file was not there before this opening */
+    bool refused;          /* an import into it was refused */
     sqlite3_stmt *statements[CW_QUERY_COUNT];
 };
 
