@@ -126,7 +126,7 @@ static const struct field {
     FIELD(absent, "absent: no time, and the file does not say why"),
     FIELD(networks, "networks"),
     FIELD(rejected, "rejected: not understood, nothing of them is stored"),
-    FIELD(zero_times, "times of zero, stored as absent"),
+    FIELD(zero_times, "times of zero, not taken as times"),
     FIELD(contradictory, "contradictory"),
     FIELD(duplicates, "duplicates"),
     FIELD(swapped, "turned into the forward sense"),

@@ -35,7 +35,7 @@ typedef struct cw_import_summary {
     int64_t times, labels; /* measurements stored with a time, and as label */
     int64_t absent;        /* stored as absent: the file has no time and does not say why */
     int64_t rejected;      /* lines not understood: nothing of them is stored */
-    int64_t zero_times;    /* times of exactly 0, which are stored as absent */
+    int64_t zero_times;    /* times of exactly 0: stored as absent; onednn-log: left out */
     int64_t contradictory; /* what contradicts itself, as the kind counts it */
     int64_t duplicates;    /* what says again what was said before */
     int64_t swapped;       /* problems turned into the forward sense */
