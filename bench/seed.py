@@ -55,7 +55,8 @@ Other networks of the same experiment need another table like `layers.csv` and t
 
 - **Learning**: {arff['labels']:,} labels, which name the fastest operator of a layer and have no time, one model for both
   precisions. The tree has scikit-learn's default settings, naive Bayes a variance smoothing of 180e-9.
-- **Testing**: {occurrences} layers with times of {len(networks)} networks ({', '.join(networks)}), each network in both precisions.
+- **Testing**: {occurrences} layers with times of {len(networks)} networks ({', '.join(networks)}), each network in both precisions and
+  by the times of its own lines of the table: the authors measured every network on its own.
 - **Split** `network`: labels of a layer equal to one of the network's (height, width, channels, kernel, stride, pad) leave training, in
   both precisions. The authors' split. `near`: so do all with the same channels, kernel and stride.
 - **Mode** `ALL`: fitted to all labels that are left. `CV`: to a random 80 % of them, the very rows that scikit-learn's

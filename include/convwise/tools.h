@@ -40,6 +40,7 @@ CW_API const cw_backend_info *cw_backends(const cw_context *ctx, size_t *count);
 typedef struct cw_layer {
     char name[64];
     cw_problem problem; /* f32; zp as the table states it, for cw_layer_problem */
+    uint32_t precs;     /* bits 1 << cw_prec: the precisions that the network has this layer in; 0 = all */
 } cw_layer;
 
 /* A network's convolutions, in order, with repeats. Format: docs/formats.md. */
@@ -115,6 +116,8 @@ typedef struct cw_measurement {
     double error; /* largest absolute difference from the reference over its largest absolute value (u8: in
                      quantised steps) */
     double pass_ns[8]; /* median of each pass, 0 = unused */
+    const char *net;   /* the network that it was measured in; NULL = the problem on its own */
+    int32_t position;  /* of the layer among the network's of this precision, from 1; 0 = none */
 } cw_measurement;
 
 typedef struct cw_store_info {

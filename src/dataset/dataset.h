@@ -18,6 +18,14 @@ typedef struct cw_dataset_layer {
     size_t net, row, count;
 } cw_dataset_layer; /* count = repeats in the network */
 
+/* A network that was measured as a whole: the layers that it has in one precision, each with the times that
+ * it took there. One shape may have other times elsewhere in the network, and in other networks. */
+typedef struct cw_own_net {
+    char *name;
+    int32_t prec;
+    size_t first, count; /* in own_rows */
+} cw_own_net;
+
 /* Rows are sorted by cw_problem_compare, classes by name.
  *
  * labelled: rows are labels instead, one a label in the order of storing, repeats and contradictions kept;
@@ -48,6 +56,11 @@ struct cw_dataset {
     size_t net_count;
     cw_dataset_layer *layers; /* sorted by net, then row */
     size_t layer_count;
+    cw_own_net *own_nets; /* sorted by name, then precision */
+    size_t own_net_count;
+    size_t *own_rows; /* own_count: rows, in the network's order */
+    double *own_time; /* own_count x classes, as time */
+    size_t own_count;
     char feature_set[16], fingerprint[33], cpu[96], hash[17];
 };
 

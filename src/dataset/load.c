@@ -25,8 +25,10 @@ typedef struct loader {
     cw_dataset *data;
     entry *entries;
     size_t entry_count, entry_capacity, row_capacity, class_capacity, net_capacity, layer_capacity;
-    size_t next_class; /* where the next name probably is: names come in the same order row by row */
-    int64_t most;      /* problems of the machine chosen so far */
+    size_t own_net_capacity, own_row_capacity, own_time_capacity;
+    int32_t own_position; /* of the last of own_rows */
+    size_t next_class;    /* where the next name probably is: names come in the same order row by row */
+    int64_t most;         /* problems of the machine chosen so far */
     condition *conditions;
     size_t condition_count, condition_capacity;
 } loader;
@@ -102,11 +104,15 @@ static bool is_wanted(const loader *l, const cw_measurement *m) {
            (o->dims == 0 || (p->id != 0) == (o->dims == 3));
 }
 
+static double time_of(const loader *l, const cw_measurement *m) {
+    return m->time_ns + (l->options.free_reorders ? 0 : m->src_reorder_ns + m->dst_reorder_ns);
+}
+
 static cw_status add_entry(void *arg, const cw_measurement *m) {
     loader *l = arg;
     cw_dataset *data = l->data;
     const cw_problem *p = &m->problem;
-    if (!is_wanted(l, m) || (m->state != CW_STATE_OK && m->state != CW_STATE_CUT_OFF)) return CW_OK;
+    if (!is_wanted(l, m) || !cw_state_timed(m->state)) return CW_OK;
     if (data->rows == 0 || cw_problem_compare(&data->problems[data->rows - 1], p) != 0) {
         drop_short_row(l);
         if (!cw_grow(&data->problems, &l->row_capacity, data->rows + 1, sizeof *data->problems))
@@ -116,11 +122,8 @@ static cw_status add_entry(void *arg, const cw_measurement *m) {
     if (!cw_grow(&l->entries, &l->entry_capacity, l->entry_count + 1, sizeof *l->entries))
         return cw_fail_memory(l->err);
     entry *e = &l->entries[l->entry_count++];
-    double reorders = l->options.free_reorders ? 0 : m->src_reorder_ns + m->dst_reorder_ns;
-    *e = (entry){.row = data->rows - 1,
-                 .time = m->time_ns + reorders,
-                 .spread = spread_of(m),
-                 .library = m->library_choice};
+    *e = (entry){
+        .row = data->rows - 1, .time = time_of(l, m), .spread = spread_of(m), .library = m->library_choice};
     return find_class(l, m, &e->class_id);
 }
 
@@ -268,14 +271,20 @@ static int compare_layers(const void *a, const void *b) {
     return (x->row > y->row) - (x->row < y->row);
 }
 
+/* NULL: there is none. */
+static const cw_problem *find_row(const cw_dataset *data, const cw_problem *p) {
+    return bsearch(p, data->problems, data->rows, sizeof *p, compare_problems);
+}
+
 static cw_status add_layer(loader *l, const cw_layer *layer, size_t net) {
     cw_dataset *data = l->data;
     for (size_t c = 0; c < l->condition_count; c++) {
         const condition *when = &l->conditions[c];
+        if (layer->precs != 0 && !(layer->precs >> when->prec & 1)) continue;
         cw_problem p = cw_layer_problem(layer, (cw_prec)when->prec, when->threads, when->mb);
         if (cw_problem_check(&p, NULL) != CW_OK) continue; /* too large at this batch */
         cw_problem_canonical(&p);
-        const cw_problem *row = bsearch(&p, data->problems, data->rows, sizeof p, compare_problems);
+        const cw_problem *row = find_row(data, &p);
         if (!row) continue;
         if (!cw_grow(&data->layers, &l->layer_capacity, data->layer_count + 1, sizeof *data->layers))
             return cw_fail_memory(l->err);
@@ -315,6 +324,53 @@ static void count_repeats(cw_dataset *data) {
     data->layer_count = n + 1;
 }
 
+/* ---- Networks measured as a whole ---- */
+
+static cw_status add_own_net(loader *l, const char *name, int32_t prec) {
+    cw_dataset *data = l->data;
+    const cw_own_net *last = data->own_net_count ? &data->own_nets[data->own_net_count - 1] : NULL;
+    if (last && last->prec == prec && strcmp(last->name, name) == 0) return CW_OK;
+    if (!cw_grow(&data->own_nets, &l->own_net_capacity, data->own_net_count + 1, sizeof *data->own_nets))
+        return cw_fail_memory(l->err);
+    char *copy = cw_strdup(name);
+    if (!copy) return cw_fail_memory(l->err);
+    data->own_nets[data->own_net_count++] = (cw_own_net){copy, prec, data->own_count, 0};
+    l->own_position = 0;
+    return CW_OK;
+}
+
+static cw_status add_own_layer(loader *l, size_t row, int32_t position) {
+    cw_dataset *data = l->data;
+    if (position == l->own_position) return CW_OK;
+    if (!cw_grow(&data->own_rows, &l->own_row_capacity, data->own_count + 1, sizeof *data->own_rows) ||
+        !cw_grow(&data->own_time, &l->own_time_capacity, (data->own_count + 1) * data->classes,
+                 sizeof *data->own_time))
+        return cw_fail_memory(l->err);
+    for (size_t c = 0; c < data->classes; c++) data->own_time[data->own_count * data->classes + c] = NAN;
+    data->own_rows[data->own_count++] = row;
+    data->own_nets[data->own_net_count - 1].count++;
+    l->own_position = position;
+    return CW_OK;
+}
+
+/* Rows and classes are there: what has a time in a network has one at all. */
+static cw_status add_own_time(void *arg, const cw_stored *stored) {
+    loader *l = arg;
+    cw_dataset *data = l->data;
+    const cw_measurement *m = &stored->m;
+    const char *name = l->options.families ? cw_family_name(m->family) : m->impl;
+    const cw_problem *row = find_row(data, &m->problem);
+    size_t class = 0;
+    while (class < data->classes && strcmp(data->class_info[class].name, name) != 0) class ++;
+    if (!is_wanted(l, m) || !cw_state_timed(m->state) || !row || class == data->classes) return CW_OK;
+    cw_status status = add_own_net(l, m->net, m->problem.prec);
+    if (status == CW_OK) status = add_own_layer(l, (size_t)(row - data->problems), m->position);
+    if (status != CW_OK) return status;
+    double *time = &data->own_time[(data->own_count - 1) * data->classes + class];
+    if (!l->options.families || !(*time <= time_of(l, m))) *time = time_of(l, m);
+    return CW_OK;
+}
+
 /* ---- Load ---- */
 
 static cw_status no_rows(const loader *l) {
@@ -345,13 +401,15 @@ cw_status cw_dataset_load(cw_store *store, const cw_dataset_options *options, cw
     cw_status status = take_features(data, l.options.features ? l.options.features : "engineered", err);
     if (status == CW_OK) status = cw_store_each_machine(store, choose_machine, &l, err);
     if (status == CW_OK && data->fingerprint[0])
-        status = data->labelled ? cw_store_walk(store, data->fingerprint, false, add_label, &l, err)
+        status = data->labelled ? cw_store_walk(store, data->fingerprint, CW_WALK_ALL, add_label, &l, err)
                                 : cw_store_each(store, data->fingerprint, add_entry, &l, err);
     if (!data->labelled) drop_short_row(&l);
     if (status == CW_OK && data->rows == 0) status = no_rows(&l);
     if (status == CW_OK) status = fill(&l);
     if (status == CW_OK && !data->labelled) status = collect_conditions(&l);
     if (status == CW_OK && !data->labelled) status = cw_store_each_net(store, add_net, &l, err);
+    if (status == CW_OK && !data->labelled)
+        status = cw_store_walk(store, data->fingerprint, CW_WALK_NETS, add_own_time, &l, err);
     cw_free(l.entries);
     cw_free(l.conditions);
     if (status != CW_OK) {
@@ -371,9 +429,10 @@ void cw_dataset_free(cw_dataset *data) {
         cw_free(data->class_info[i].backend);
     }
     for (size_t i = 0; i < data->net_count; i++) cw_free(data->nets[i]);
-    void *const owned[] = {data->features,   data->problems, data->x,       data->time,
-                           data->spread,     data->y,        data->library, data->scale,
-                           data->class_info, data->nets,     data->layers,  data};
+    for (size_t i = 0; i < data->own_net_count; i++) cw_free(data->own_nets[i].name);
+    void *const owned[] = {data->features, data->problems, data->x,        data->time,       data->spread,
+                           data->y,        data->library,  data->scale,    data->class_info, data->nets,
+                           data->layers,   data->own_nets, data->own_rows, data->own_time,   data};
     for (size_t i = 0; i < CW_COUNT(owned); i++) cw_free(owned[i]);
 }
 

@@ -78,41 +78,108 @@ static cw_status copy_classes(draft *d, const cw_dataset *timed, cw_error *err) 
     return CW_OK;
 }
 
-/* The layers of one network in one precision, from data->layers[from, to), as a group if there are any. */
-static void add_group(draft *d, const cw_dataset *timed, size_t from, size_t to, cw_prec prec) {
-    size_t first = d->report.layer_count, classes = timed->classes;
-    for (size_t i = from; i < to; i++) {
-        size_t row = timed->layers[i].row, at = d->report.layer_count;
-        if (timed->problems[row].prec != (int32_t)prec) continue;
-        double *us = d->us + at * classes;
-        for (size_t c = 0; c < classes; c++) us[c] = timed->time[row * classes + c] / 1e3;
-        d->layers[at] = (cw_seed_layer){.problem = timed->problems[row],
-                                        .repeats = (int64_t)timed->layers[i].count,
-                                        .us = us,
-                                        .best = timed->y[row]};
-        d->report.layer_count++;
+/* Where a layer's times are from: a row, or a place in a network that was measured as a whole. */
+typedef struct place {
+    size_t row, repeats;
+    const double *ns; /* one a class */
+} place;
+
+static int compare_places(const void *a, const void *b, void *classes) {
+    const place *x = a, *y = b;
+    if (x->row != y->row) return x->row < y->row ? -1 : 1;
+    for (size_t c = 0; c < *(const size_t *)classes; c++) {
+        if (isnan(x->ns[c]) != isnan(y->ns[c])) return isnan(x->ns[c]) ? 1 : -1;
+        if (x->ns[c] != y->ns[c] && !isnan(x->ns[c])) return x->ns[c] < y->ns[c] ? -1 : 1;
     }
-    if (d->report.layer_count == first) return;
-    size_t g = d->report.group_count++;
-    snprintf(d->networks[g], sizeof d->networks[g], "%s", timed->nets[timed->layers[from].net]);
-    d->groups[g] = (cw_seed_group){
-        .network = d->networks[g], .prec = prec, .first = first, .count = d->report.layer_count - first};
+    return 0;
 }
 
-static cw_status make_groups(draft *d, const cw_dataset *timed, cw_error *err) {
-    size_t most = timed->net_count * CW_PREC_COUNT;
-    d->groups = cw_alloc_n(most, sizeof *d->groups);
-    d->networks = cw_alloc_n(most, sizeof *d->networks);
-    d->layers = cw_alloc_n(timed->layer_count, sizeof *d->layers);
-    d->us = cw_alloc_n(timed->layer_count, timed->classes * sizeof *d->us);
-    if (!d->groups || !d->networks || !d->layers || !d->us) return cw_fail_memory(err);
-    for (size_t i = 0, end; i < timed->layer_count; i = end) {
-        for (end = i; end < timed->layer_count && timed->layers[end].net == timed->layers[i].net;) end++;
-        for (int prec = 0; prec < (int)CW_PREC_COUNT; prec++) add_group(d, timed, i, end, (cw_prec)prec);
+/* Places of one network and precision as a group, if there are any; those that are alike become one layer. */
+static void add_group(draft *d, const cw_dataset *timed, const char *network, int32_t prec, place *places,
+                      size_t count) {
+    size_t classes = timed->classes, first = d->report.layer_count, g = d->report.group_count;
+    if (count == 0) return;
+    qsort_r(places, count, sizeof *places, compare_places, &classes);
+    for (size_t i = 0; i < count; i++) {
+        size_t at = d->report.layer_count;
+        if (i > 0 && compare_places(&places[i - 1], &places[i], &classes) == 0) {
+            d->layers[at - 1].repeats += (int64_t)places[i].repeats;
+            continue;
+        }
+        double *us = d->us + at * classes;
+        int32_t best = -1;
+        for (int32_t c = 0; c < (int32_t)classes; c++) {
+            us[c] = places[i].ns[c] / 1e3;
+            if (!isnan(us[c]) && (best < 0 || us[c] < us[best])) best = c;
+        }
+        d->layers[at] = (cw_seed_layer){.problem = timed->problems[places[i].row],
+                                        .repeats = (int64_t)places[i].repeats,
+                                        .us = us,
+                                        .best = best};
+        d->report.layer_count++;
     }
+    d->report.group_count++;
+    snprintf(d->networks[g], sizeof d->networks[g], "%s", network);
+    d->groups[g] = (cw_seed_group){.network = d->networks[g],
+                                   .prec = (cw_prec)prec,
+                                   .first = first,
+                                   .count = d->report.layer_count - first};
+}
+
+static bool is_own(const cw_dataset *timed, const char *network) {
+    for (size_t i = 0; i < timed->own_net_count; i++)
+        if (strcmp(timed->own_nets[i].name, network) == 0) return true;
+    return false;
+}
+
+static void add_groups(draft *d, const cw_dataset *timed, place *places) {
+    size_t classes = timed->classes;
+    for (size_t i = 0; i < timed->own_net_count; i++) {
+        const cw_own_net *net = &timed->own_nets[i];
+        for (size_t k = 0; k < net->count; k++)
+            places[k] =
+                (place){timed->own_rows[net->first + k], 1, timed->own_time + (net->first + k) * classes};
+        add_group(d, timed, net->name, net->prec, places, net->count);
+    }
+    for (size_t i = 0, end; i < timed->layer_count; i = end) {
+        const char *network = timed->nets[timed->layers[i].net];
+        for (end = i; end < timed->layer_count && timed->layers[end].net == timed->layers[i].net;) end++;
+        for (int32_t prec = 0; prec < (int32_t)CW_PREC_COUNT && !is_own(timed, network); prec++) {
+            size_t count = 0;
+            for (size_t k = i; k < end; k++) {
+                const cw_dataset_layer *layer = &timed->layers[k];
+                if (timed->problems[layer->row].prec == prec)
+                    places[count++] = (place){layer->row, layer->count, timed->time + layer->row * classes};
+            }
+            add_group(d, timed, network, prec, places, count);
+        }
+    }
+}
+
+static int compare_groups(const void *a, const void *b) {
+    const cw_seed_group *x = a, *y = b;
+    int by_name = strcmp(x->network, y->network);
+    return by_name ? by_name : (int)x->prec - (int)y->prec;
+}
+
+/* A network that was measured as a whole has the times that it took there, any other those of its shapes. */
+static cw_status make_groups(draft *d, const cw_dataset *timed, cw_error *err) {
+    size_t groups = timed->net_count * CW_PREC_COUNT + timed->own_net_count;
+    size_t layers = timed->layer_count + timed->own_count;
+    place *places = cw_alloc_n(layers, sizeof *places);
+    d->groups = cw_alloc_n(groups, sizeof *d->groups);
+    d->networks = cw_alloc_n(groups, sizeof *d->networks);
+    d->layers = cw_alloc_n(layers, sizeof *d->layers);
+    d->us = cw_alloc_n(layers, timed->classes * sizeof *d->us);
     d->report.groups = d->groups;
     d->report.layers = d->layers;
-    return CW_OK;
+    bool all = places && d->groups && d->networks && d->layers && d->us;
+    if (all) {
+        add_groups(d, timed, places);
+        qsort(d->groups, d->report.group_count, sizeof *d->groups, compare_groups);
+    }
+    cw_free(places);
+    return all ? CW_OK : cw_fail_memory(err);
 }
 
 static int32_t find_best_static(const cw_seed_report *report, const cw_seed_group *group) {
@@ -395,7 +462,7 @@ static cw_status check(const experiment *e) {
     if (strcmp(labels->feature_set, timed->feature_set) != 0)
         return cw_fail(e->err, CW_MISMATCH, "labels with features %s, times with %s", labels->feature_set,
                        timed->feature_set);
-    if (timed->layer_count == 0)
+    if (timed->layer_count + timed->own_count == 0)
         return cw_fail(
             e->err, CW_INVALID,
             "no network has layers with times on machine %s: 'convwise import layers' brings them, "

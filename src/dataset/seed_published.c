@@ -1,6 +1,7 @@
 /* seed_published.c: what the seed's authors published, read from a table, and how it compares with a report:
  * equal, explained by draws among equally good splits, or different. */
 #include "../base/base.h"
+#include "../problem/problem.h"
 #include "../store/csv.h"
 #include "../../include/convwise/seed.h"
 #include <math.h>
@@ -203,6 +204,15 @@ static void add_choice(const cw_seed_layer *layer, int32_t chosen, cw_seed_total
     to->published_us += ran ? (double)layer->repeats * layer->us[chosen] : 0;
 }
 
+/* Layers of one shape, which stand together, are chosen alike whatever their times are. */
+static size_t end_of_shape(const search *s, size_t from) {
+    const cw_seed_layer *layers = s->report->layers + s->group->first;
+    size_t end = from + 1;
+    while (end < s->group->count && cw_problem_compare(&layers[end].problem, &layers[from].problem) == 0)
+        end++;
+    return end;
+}
+
 /* Layers from `from` on may change, `left` of them. */
 static bool find_draws(search *s, size_t from, size_t left) {
     if (--s->steps < 0) return false;
@@ -212,15 +222,16 @@ static bool find_draws(search *s, size_t from, size_t left) {
             add_choice(&s->report->layers[s->group->first + i], s->chosen[i], &total);
         return same_prediction(&total, s->row);
     }
-    for (size_t i = from; i < s->group->count; i++) {
+    for (size_t i = from, end; i < s->group->count; i = end) {
         int32_t kept = s->chosen[i];
+        end = end_of_shape(s, i);
         uint32_t draws = s->ours->draws[s->group->first + i];
         for (int32_t c = 0; c < (int32_t)s->report->class_count; c++) {
             if (c == kept || !(draws >> c & 1)) continue;
-            s->chosen[i] = c;
-            if (find_draws(s, i + 1, left - 1)) return true;
+            for (size_t k = i; k < end; k++) s->chosen[k] = c;
+            if (find_draws(s, end, left - 1)) return true;
         }
-        s->chosen[i] = kept;
+        for (size_t k = i; k < end; k++) s->chosen[k] = kept;
     }
     return false;
 }

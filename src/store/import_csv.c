@@ -16,7 +16,8 @@
     X(backend)                                                                                               \
     X(version)                                                                                               \
     X(family)                                                                                                \
-    X(state) X(detail) X(candidate) X(library_choice) X(samples) X(time_ns) X(min_ns) X(median_ns) X(mad_ns) \
+    X(state)                                                                                                 \
+    X(detail) X(candidate) X(library_choice) X(samples) X(time_ns) X(min_ns) X(median_ns) X(mad_ns)          \
         X(prepare_ns) X(src_reorder_ns) X(dst_reorder_ns) X(workspace_bytes) X(error) X(pass1_ns)            \
             X(pass2_ns) X(pass3_ns) X(pass4_ns) X(pass5_ns) X(pass6_ns) X(pass7_ns) X(pass8_ns)
 enum {
@@ -38,6 +39,7 @@ typedef struct reader {
     cw_csv csv;
     size_t width;
     size_t at[COLUMN_COUNT];
+    size_t net, position; /* columns; the width = not there, as in what older versions wrote */
     struct {
         char fingerprint[33];
         int64_t run;
@@ -45,6 +47,12 @@ typedef struct reader {
     size_t machine_count;
     int64_t rows, taken;
 } reader;
+
+static size_t find_optional(const reader *r, const char *name) {
+    size_t i = 0;
+    while (i < r->width && strcmp(r->csv.fields[i], name) != 0) i++;
+    return i;
+}
 
 static cw_status read_header(reader *r) {
     cw_importer *im = r->im;
@@ -63,6 +71,8 @@ static cw_status read_header(reader *r) {
                                       "%s column \"%s\": not what 'convwise store export' writes",
                                       found ? "more than one" : "no", column_names[c]);
     }
+    r->net = find_optional(r, "net");
+    r->position = find_optional(r, "position");
     return CW_OK;
 }
 
@@ -118,7 +128,13 @@ static const char *read_fields(const reader *r, cw_measurement *m, int64_t *crea
         *to = i < CW_COUNT(reals) ? (double)NAN : 0; /* a pass of 0 is an unused one, written as nothing */
         if (*text && !(cw_parse_double(text, to) && isfinite(*to))) return column_names[AT_time_ns + i];
     }
-    return !cw_state_timed(m->state) && !isnan(m->time_ns) ? "time_ns" : NULL;
+    if (!cw_state_timed(m->state) && !isnan(m->time_ns)) return "time_ns";
+    if (r->net == r->width || r->position == r->width || !*fields[r->net]) return NULL;
+    int64_t position;
+    if (!cw_parse_int(fields[r->position], 1, INT32_MAX, &position)) return "position";
+    m->net = fields[r->net];
+    m->position = (int32_t)position;
+    return NULL;
 }
 
 static cw_status read_row(reader *r) {

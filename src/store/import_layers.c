@@ -1,6 +1,7 @@
 /* import_layers.c: CSV with one line a layer: its shape, its network, and the times of several
- * implementations. An empty time is stored as absent: the file does not tell whether the implementation
- * cannot run, failed or was not measured. */
+ * implementations, which are kept with the network and the place that they were taken in. An empty time is
+ * stored as absent: the file does not tell whether the implementation cannot run, failed or was not measured.
+ */
 #include "csv.h"
 #include "import_columns.h"
 #include <stdio.h>
@@ -12,6 +13,7 @@ typedef struct list {
     int32_t prec;
     cw_layer *layers;
     size_t count, capacity;
+    uint32_t precs; /* bits 1 << cw_prec: that have these very layers; 0 = an earlier list says so */
 } list;
 
 typedef struct layers {
@@ -38,7 +40,9 @@ static cw_status find_list(layers *l, const char *name, int32_t prec, list **out
     return CW_OK;
 }
 
-static cw_status add_layer(layers *l, const char *net, const char *name, const cw_problem *p) {
+/* position: among the network's layers of this precision, from 1. */
+static cw_status add_layer(layers *l, const char *net, const char *name, const cw_problem *p,
+                           int32_t *position) {
     list *to = NULL;
     cw_status status = find_list(l, net, p->prec, &to);
     if (status != CW_OK) return status;
@@ -57,6 +61,7 @@ static cw_status add_layer(layers *l, const char *net, const char *name, const c
         snprintf(layer->name, sizeof layer->name, "%.63s", name);
     else
         snprintf(layer->name, sizeof layer->name, "layer%zu", to->count);
+    *position = (int32_t)to->count;
     return CW_OK;
 }
 
@@ -67,26 +72,44 @@ static bool same_layers(const list *a, const list *b) {
     return true;
 }
 
-/* A network of the store has no precision: where a later one's layers differ from the first one's they become
- * a network of their own, "NAME (u8)". */
+/* The first list of a network, and of these layers where `alike` is given. */
+static size_t first_list(const layers *l, const char *name, const list *alike) {
+    size_t i = 0;
+    while (strcmp(l->lists[i].name, name) != 0 || (alike && !same_layers(&l->lists[i], alike))) i++;
+    return i;
+}
+
+/* The different lists of the network whose first list this is, one after the other. */
+static cw_status join_lists(const layers *l, size_t first, cw_net *net) {
+    size_t capacity = 0, parts = 0;
+    for (size_t i = first; i < l->list_count; i++) {
+        const list *it = &l->lists[i];
+        if (it->precs == 0 || strcmp(it->name, l->lists[first].name) != 0) continue;
+        if (!cw_grow(&net->layers, &capacity, net->count + it->count, sizeof *net->layers))
+            return cw_fail_memory(l->im->err);
+        parts++;
+        for (size_t k = 0; k < it->count; k++) {
+            net->layers[net->count] = it->layers[k];
+            net->layers[net->count++].precs = it->precs;
+        }
+    }
+    for (size_t k = 0; parts == 1 && k < net->count; k++) net->layers[k].precs = 0; /* in any precision */
+    return CW_OK;
+}
+
 static cw_status store_nets(layers *l) {
     cw_status status = CW_OK;
+    for (size_t i = 0; i < l->list_count; i++)
+        l->lists[first_list(l, l->lists[i].name, &l->lists[i])].precs |= 1U << l->lists[i].prec;
     for (size_t i = 0; i < l->list_count && status == CW_OK; i++) {
-        const list *it = &l->lists[i];
-        size_t first = 0;
-        cw_net net = {.layers = it->layers, .count = it->count};
-        while (strcmp(l->lists[first].name, it->name) != 0) first++;
-        if (first < i && same_layers(&l->lists[first], it)) continue;
-        snprintf(net.name, sizeof net.name, "%s", it->name);
-        if (first < i) {
-            snprintf(net.name, sizeof net.name, "%.50s (%s)", it->name, cw_prec_name((cw_prec)it->prec));
-            cw_importer_note(l->im, 0, "network %.60s has other layers in %s than in %s: recorded as \"%s\"",
-                             it->name, cw_prec_name((cw_prec)it->prec),
-                             cw_prec_name((cw_prec)l->lists[first].prec), net.name);
-        }
-        if (cw_store_has_net(l->im->store, net.name))
+        cw_net net = {.layers = NULL};
+        if (first_list(l, l->lists[i].name, NULL) != i) continue;
+        snprintf(net.name, sizeof net.name, "%s", l->lists[i].name);
+        status = join_lists(l, i, &net);
+        if (status == CW_OK && cw_store_has_net(l->im->store, net.name))
             cw_importer_note(l->im, 0, "network \"%s\" of the store is replaced", net.name);
-        status = cw_importer_add_net(l->im, &net);
+        if (status == CW_OK) status = cw_importer_add_net(l->im, &net);
+        cw_net_release(&net);
     }
     return status;
 }
@@ -184,8 +207,13 @@ static cw_status read_row(layers *l) {
         cw_importer_note(im, csv->line, "%.60s is 0: stored as absent", column->theirs);
     }
     l->taken++;
-    cw_status status = net ? add_layer(l, net, text_of(l, CW_ROLE_NAME), &p) : CW_OK;
-    for (size_t i = 0; i < count && status == CW_OK; i++) status = cw_importer_add(im, csv->line, &all[i]);
+    int32_t position = 0;
+    cw_status status = net ? add_layer(l, net, text_of(l, CW_ROLE_NAME), &p, &position) : CW_OK;
+    for (size_t i = 0; i < count && status == CW_OK; i++) {
+        all[i].net = net;
+        all[i].position = position;
+        status = cw_importer_add(im, csv->line, &all[i]);
+    }
     return status;
 }
 

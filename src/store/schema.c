@@ -81,6 +81,25 @@ static const struct {
         " id INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, kept INTEGER,"
         " scope TEXT NOT NULL, summary TEXT NOT NULL, UNIQUE (kind, name)) STRICT;"
         "ALTER TABLE run ADD COLUMN source INTEGER REFERENCES source;"},
+    /* Times that were taken in a network keep which and where; a network may have other layers in another
+     * precision. The view showed what an import does not know in place of what was known before. */
+    {3, "ALTER TABLE measurement ADD COLUMN net TEXT;"
+        "ALTER TABLE measurement ADD COLUMN position INTEGER CHECK ((position IS NULL) = (net IS NULL));"
+        "CREATE INDEX measurement_net ON measurement (net) WHERE net IS NOT NULL;"
+        "ALTER TABLE net_layer ADD COLUMN precs INTEGER NOT NULL DEFAULT 0;"
+        "DROP VIEW latest;"
+        "CREATE VIEW latest AS"
+        " SELECT machine.fingerprint, machine.cpu, problem.text AS problem, impl.name AS impl, impl.family,"
+        "  library.backend, library.version, m.state, m.detail, m.time_ns, m.mad_ns, m.src_reorder_ns,"
+        "  m.dst_reorder_ns, m.workspace_bytes, m.error, m.library_choice, impl.candidate, m.samples,"
+        "  datetime(m.created / 1000, 'unixepoch') AS created"
+        " FROM measurement m JOIN run ON run.id = m.run JOIN machine ON machine.id = run.machine"
+        "  JOIN problem ON problem.id = m.problem JOIN impl ON impl.id = m.impl"
+        "  JOIN library ON library.id = m.library"
+        " WHERE NOT EXISTS (SELECT 1 FROM measurement n JOIN run nr ON nr.id = n.run"
+        "  WHERE n.problem = m.problem AND n.impl = m.impl AND nr.machine = run.machine"
+        "  AND (n.state NOT IN ('label', 'absent'), n.created, n.id)"
+        "   > (m.state NOT IN ('label', 'absent'), m.created, m.id));"},
 };
 
 cw_status cw_store_int(cw_store *store, const char *sql, int64_t *out, cw_error *err) {

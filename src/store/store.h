@@ -10,7 +10,7 @@
 
 enum {
     CW_STORE_APPLICATION = 0x43577374, /* "CWst": tells a store from other SQLite files */
-    CW_STORE_SCHEMA = 2,               /* newest version that this code reads and writes */
+    CW_STORE_SCHEMA = 3,               /* newest version that this code reads and writes */
     CW_STORE_NAME_MAX = 127,           /* bytes of an implementation, backend or network name */
     CW_STORE_VERSION_MAX = 63,
     CW_STORE_DETAIL_MAX = 500,
@@ -135,9 +135,13 @@ typedef struct cw_stored {
     cw_measurement m;
 } cw_stored;
 typedef cw_status cw_stored_visit(void *arg, const cw_stored *row);
-/* newest: only the newest of each (problem, implementation), by problem; else all, in the order of storing.
- */
-cw_status cw_store_walk(cw_store *store, const char *fingerprint, bool newest, cw_stored_visit *visit,
+typedef enum cw_walk {
+    CW_WALK_ALL,    /* in the order of storing */
+    CW_WALK_NEWEST, /* only the newest of each (problem, implementation), by problem */
+    CW_WALK_NETS,   /* what was measured in a network, by network, precision, position and age; of a network
+                       and precision on a machine only the newest run's */
+} cw_walk;
+cw_status cw_store_walk(cw_store *store, const char *fingerprint, cw_walk which, cw_stored_visit *visit,
                         void *arg, cw_error *err);
 typedef cw_status cw_run_visit(void *arg, int64_t id, const cw_run *run);
 cw_status cw_store_each_run(cw_store *store, cw_run_visit *visit, void *arg, cw_error *err);

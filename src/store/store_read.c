@@ -68,7 +68,7 @@ static cw_status each_row(cw_store *store, const char *sql, const char *paramete
     " library.backend, library.version, machine.fingerprint, m.id, m.run, m.created, m.state, m.detail,"     \
     " m.library_choice, m.samples, m.time_ns, m.min_ns, m.median_ns, m.mad_ns, m.prepare_ns,"                \
     " m.src_reorder_ns, m.dst_reorder_ns, m.workspace_bytes, m.error, m.pass1_ns, m.pass2_ns, m.pass3_ns,"   \
-    " m.pass4_ns, m.pass5_ns, m.pass6_ns, m.pass7_ns, m.pass8_ns FROM "
+    " m.pass4_ns, m.pass5_ns, m.pass6_ns, m.pass7_ns, m.pass8_ns, m.net, m.position FROM "
 /* Left joins: a reference into nothing is a damaged row, not a row less. CROSS JOIN keeps the order of the
  * loops, so that rows stream in the index's order. */
 #define JOINS                                                                                                \
@@ -82,9 +82,17 @@ static const char newest_sql[] =
             " m.state IN ('label', 'absent'), m.created DESC, m.id DESC";
 static const char all_sql[] = COLUMNS "measurement m LEFT JOIN problem p ON p.id = m.problem" JOINS
                                       "WHERE ?1 IS NULL OR machine.fingerprint = ?1 ORDER BY m.id";
+/* With max(), SQLite takes the other columns from the row that has it. */
+static const char nets_sql[] =
+    "WITH newest AS (SELECT n.net, q.prec, r.machine, n.run, max(n.created) FROM measurement n"
+    " JOIN problem q ON q.id = n.problem JOIN run r ON r.id = n.run WHERE n.net IS NOT NULL"
+    " GROUP BY n.net, q.prec, r.machine) " COLUMNS "newest CROSS JOIN measurement m ON m.net = newest.net"
+    " AND m.run = newest.run JOIN problem p ON p.id = m.problem AND p.prec = newest.prec" JOINS
+    "WHERE ?1 IS NULL OR machine.fingerprint = ?1"
+    " ORDER BY m.net, p.prec, m.position, m.created, m.id";
 
 typedef struct walk {
-    bool newest;
+    cw_walk which;
     cw_stored_visit *visit;
     void *arg;
     int64_t problem_id, impl_id; /* of the row before */
@@ -119,7 +127,7 @@ static cw_status on_measurement(cw_store *store, sqlite3_stmt *s, void *arg, cw_
         if (status != CW_OK) return status;
     }
     int64_t impl_id = sqlite3_column_int64(s, at + 3);
-    if (w->newest && same_problem && impl_id == w->impl_id) return CW_OK;
+    if (w->which == CW_WALK_NEWEST && same_problem && impl_id == w->impl_id) return CW_OK;
     w->impl_id = impl_id;
     cw_stored row = {.m = {.problem = w->problem}};
     cw_measurement *m = &row.m;
@@ -142,6 +150,8 @@ static cw_status on_measurement(cw_store *store, sqlite3_stmt *s, void *arg, cw_
                              &m->dst_reorder_ns, &m->workspace_bytes, &m->error};
     for (size_t i = 0; i < CW_COUNT(reals); i++) *reals[i] = real_at(s, at++);
     for (size_t i = 0; i < CW_COUNT(m->pass_ns); i++) m->pass_ns[i] = real_at(s, at++);
+    m->net = (const char *)sqlite3_column_text(s, at++);
+    m->position = int_at(s, at);
     if (!known) return cw_store_bad_row(store, "measurement", id, "unknown state or family", err);
     cw_error why;
     if (cw_store_check(m, &why) != CW_OK || strlen(m->detail) > CW_STORE_DETAIL_MAX ||
@@ -150,10 +160,12 @@ static cw_status on_measurement(cw_store *store, sqlite3_stmt *s, void *arg, cw_
     return w->visit(w->arg, &row);
 }
 
-cw_status cw_store_walk(cw_store *store, const char *fingerprint, bool newest, cw_stored_visit *visit,
+cw_status cw_store_walk(cw_store *store, const char *fingerprint, cw_walk which, cw_stored_visit *visit,
                         void *arg, cw_error *err) {
-    walk w = {.newest = newest, .visit = visit, .arg = arg, .problem_id = INT64_MIN};
-    return each_row(store, newest ? newest_sql : all_sql, fingerprint, on_measurement, &w, err);
+    static const char *const sql[] = {
+        [CW_WALK_ALL] = all_sql, [CW_WALK_NEWEST] = newest_sql, [CW_WALK_NETS] = nets_sql};
+    walk w = {.which = which, .visit = visit, .arg = arg, .problem_id = INT64_MIN};
+    return each_row(store, sql[which], fingerprint, on_measurement, &w, err);
 }
 
 typedef struct plain_visit {
@@ -169,7 +181,7 @@ static cw_status on_newest(void *arg, const cw_stored *row) {
 cw_status cw_store_each(cw_store *store, const char *fingerprint, cw_store_visit *visit, void *arg,
                         cw_error *err) {
     plain_visit plain = {visit, arg};
-    return cw_store_walk(store, fingerprint, true, on_newest, &plain, err);
+    return cw_store_walk(store, fingerprint, CW_WALK_NEWEST, on_newest, &plain, err);
 }
 
 /* ---- Machines and runs ---- */
@@ -305,6 +317,10 @@ static cw_status on_layer(cw_store *store, sqlite3_stmt *s, void *arg, cw_error 
     int32_t *const fields[] = {&p->mb, &p->g,  &p->ic, &p->ih, &p->iw, &p->oc, &p->kh, &p->kw, &p->sh,
                                &p->sw, &p->dh, &p->dw, &p->pt, &p->pl, &p->pb, &p->pr, &p->zp, &p->layout};
     for (int i = 0; i < (int)CW_COUNT(fields); i++) *fields[i] = int_at(s, 4 + i);
+    int32_t precs = int_at(s, 4 + (int)CW_COUNT(fields));
+    if (precs < 0 || precs >= 1 << CW_PREC_COUNT)
+        return cw_store_bad_row(store, "net_layer", row, "its precisions are out of bounds", err);
+    layer->precs = (uint32_t)precs;
     p->prec = CW_F32;
     p->threads = 1; /* a layer is forward and has two dimensions: the rest is 0 */
     cw_error why;
@@ -320,7 +336,8 @@ cw_status cw_store_each_net(cw_store *store, cw_net_visit *visit, void *arg, cw_
     cw_status status = each_row(
         store,
         "SELECT net.id, net.name, l.id, l.name, l.mb, l.g, l.ic, l.ih, l.iw, l.oc, l.kh, l.kw, l.sh, l.sw,"
-        " l.dh, l.dw, l.pt, l.pl, l.pb, l.pr, l.zp, l.layout FROM net JOIN net_layer l ON l.net = net.id"
+        " l.dh, l.dw, l.pt, l.pl, l.pb, l.pr, l.zp, l.layout, l.precs FROM net JOIN net_layer l ON l.net = "
+        "net.id"
         " ORDER BY net.name, l.position",
         NULL, on_layer, &v, err);
     if (status == CW_OK) status = finish_net(&v);

@@ -35,10 +35,11 @@ static const char *const sql[CW_QUERY_COUNT] = {
         "INSERT INTO measurement (run, problem, impl, library, created, state, detail, library_choice, "
         "samples,"
         " time_ns, min_ns, median_ns, mad_ns, prepare_ns, src_reorder_ns, dst_reorder_ns, workspace_bytes,"
-        " error, pass1_ns, pass2_ns, pass3_ns, pass4_ns, pass5_ns, pass6_ns, pass7_ns, pass8_ns)"
+        " error, pass1_ns, pass2_ns, pass3_ns, pass4_ns, pass5_ns, pass6_ns, pass7_ns, pass8_ns, net, "
+        "position)"
         " VALUES (?, ?, ?, ?, coalesce(?, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)), ?, ?, "
         "?,"
-        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [CW_QUERY_FIND_MEASUREMENT] = "SELECT id FROM measurement WHERE problem = ? AND impl = ? AND created = ?"
                                   " AND run = ? AND library = ?",
     [CW_QUERY_FIND_TIME] = "SELECT time_ns, workspace_bytes FROM measurement WHERE problem = ? AND impl = ?"
@@ -47,8 +48,8 @@ static const char *const sql[CW_QUERY_COUNT] = {
     [CW_QUERY_ADD_NET] = "INSERT INTO net (name) VALUES (?) ON CONFLICT DO NOTHING",
     [CW_QUERY_FIND_NET] = "SELECT id FROM net WHERE name = ?",
     [CW_QUERY_ADD_LAYER] =
-        "INSERT INTO net_layer (net, position, name, " CW_STORE_SHAPE ", zp, layout) VALUES"
-        " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO net_layer (net, position, name, " CW_STORE_SHAPE ", zp, layout, precs) VALUES"
+        " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [CW_QUERY_DONE] = "SELECT impl.name, library.version, m.state, m.id, m.impl, m.library FROM problem p"
                       " CROSS JOIN measurement m ON m.problem = p.id JOIN run ON run.id = m.run"
                       " JOIN machine ON machine.id = run.machine JOIN impl ON impl.id = m.impl"
@@ -237,6 +238,11 @@ cw_status cw_store_check(const cw_measurement *m, cw_error *err) {
     for (size_t i = 0; i < CW_COUNT(m->pass_ns); i++)
         if (!(isfinite(m->pass_ns[i]) && m->pass_ns[i] >= 0))
             return cw_fail(err, CW_INVALID, "%s: a pass of %g ns cannot be stored", m->impl, m->pass_ns[i]);
+    if (m->net ? !cw_store_printable(m->net, sizeof((cw_net *)0)->name - 1) || m->position < 1
+               : m->position != 0)
+        return cw_fail(err, CW_INVALID,
+                       "%s: a network's name has 1 to 63 printable characters, a position is a number from 1",
+                       m->impl);
     return cw_problem_check(&m->problem, err);
 }
 
@@ -290,6 +296,9 @@ static void bind_measurement(sqlite3_stmt *s, int at, const cw_measurement *m, c
     sqlite3_bind_double(s, at++, m->workspace_bytes);
     sqlite3_bind_double(s, at++, m->error);
     for (size_t i = 0; i < CW_COUNT(m->pass_ns); i++) sqlite3_bind_double(s, at++, m->pass_ns[i]);
+    if (!m->net) return;
+    bind_text(s, at++, m->net);
+    sqlite3_bind_int(s, at, m->position);
 }
 
 cw_status cw_store_put_impl(cw_store *store, const cw_measurement *m, int64_t *impl, int64_t *library,
@@ -388,6 +397,7 @@ cw_status cw_store_put_net(cw_store *store, const cw_net *net, cw_error *err) {
         sqlite3_bind_int64(s, 2, (int64_t)i + 1);
         bind_text(s, 3, net->layers[i].name);
         for (int f = 0; f < (int)CW_COUNT(fields); f++) sqlite3_bind_int(s, 4 + f, fields[f]);
+        sqlite3_bind_int64(s, 4 + (int)CW_COUNT(fields), net->layers[i].precs);
         status = run(store, s, NULL, err);
     }
     return status;

@@ -60,7 +60,7 @@ cw_status cw_store_merge(cw_store *store, const char *other_path, int64_t *added
         /* One reading transaction, so that runs and measurements agree while somebody measures into it. */
         status = cw_store_begin_read(other, err);
         if (status == CW_OK) status = cw_store_each_run(other, merge_run, &m, err);
-        if (status == CW_OK) status = cw_store_walk(other, NULL, false, merge_measurement, &m, err);
+        if (status == CW_OK) status = cw_store_walk(other, NULL, CW_WALK_ALL, merge_measurement, &m, err);
         if (status == CW_OK) status = cw_store_each_net(other, merge_net, &m, err);
         status = cw_store_end(store, status, err);
     }
@@ -134,13 +134,15 @@ static cw_status csv_row(void *arg, const cw_stored *row) {
 #define X(field) cw_buf_printf(buf, ",%d", row->m.problem.field);
     CW_PROBLEM_FIELDS(X)
 #undef X
-    cw_buf_put(buf, "\r\n");
+    cw_buf_put(buf, ",");
+    if (row->m.net) put_text(buf, row->m.net);
+    cw_buf_printf(buf, row->m.net ? ",%d\r\n" : ",\r\n", row->m.position);
     return buf->failed ? CW_NO_MEMORY : CW_OK;
 }
 
 /* The rows behind what buf has, as text. */
 static cw_status take_rows(cw_store *store, cw_stored_visit *visit, cw_buf *buf, char **out, cw_error *err) {
-    cw_status status = cw_store_walk(store, NULL, false, visit, buf, err);
+    cw_status status = cw_store_walk(store, NULL, CW_WALK_ALL, visit, buf, err);
     if (status == CW_NO_MEMORY || (status == CW_OK && buf->failed)) status = cw_fail_memory(err);
     if (status == CW_OK && !(*out = cw_buf_take(buf))) status = cw_fail_memory(err);
     cw_buf_release(buf);
@@ -156,7 +158,7 @@ cw_status cw_store_csv(cw_store *store, char **out, cw_error *err) {
 #define X(field) cw_buf_put(&buf, "," #field);
     CW_PROBLEM_FIELDS(X)
 #undef X
-    cw_buf_put(&buf, "\r\n");
+    cw_buf_put(&buf, ",net,position\r\n");
     return take_rows(store, csv_row, &buf, out, err);
 }
 
@@ -192,7 +194,13 @@ static cw_status jsonl_row(void *arg, const cw_stored *row) {
 #define X(field) cw_buf_printf(buf, ",\"" #field "\":%d", row->m.problem.field);
     CW_PROBLEM_FIELDS(X)
 #undef X
-    cw_buf_put(buf, "}\n");
+    if (row->m.net) {
+        cw_buf_put(buf, ",\"net\":");
+        put_json_text(buf, row->m.net);
+        cw_buf_printf(buf, ",\"position\":%d}\n", row->m.position);
+    } else {
+        cw_buf_put(buf, ",\"net\":null,\"position\":null}\n");
+    }
     return buf->failed ? CW_NO_MEMORY : CW_OK;
 }
 

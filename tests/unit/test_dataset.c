@@ -55,8 +55,10 @@ static void fill(cw_store *store) {
         m.library_choice = lines[i].library;
         add(store, &m);
     }
-    cw_layer layers[] = {
-        {"one", problem(A)}, {"two", problem(B)}, {"three", problem(A)}, {"far", problem("ic9ih9oc9kh1")}};
+    cw_layer layers[] = {{"one", problem(A), 0},
+                         {"two", problem(B), 0},
+                         {"three", problem(A), 0},
+                         {"far", problem("ic9ih9oc9kh1"), 0}};
     layers[0].problem.zp = layers[2].problem.zp = 1; /* as the table says of these in u8 */
     cw_net net = {"net", layers, 4}, absent = {"absent", layers + 3, 1}, last = {"small", layers + 1, 1};
     assert_ok(cw_store_add_net(store, &last, &err), err);

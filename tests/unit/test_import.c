@@ -238,14 +238,38 @@ static void test_layers__networks_keep_order_and_repeats(void **state) {
                "A,3,float,8,9,3,16,1,9,9,9,\nA,1,byte,8,9,3,16,1,9,9,9,\nA,2,byte,8,9,1,16,0,9,9,9,\n"
                "A,3,byte,8,9,3,16,1,9,9,9,\nB,1,byte,16,9,3,16,1,9,9,9,\n";
     assert_ok(import_text(f, "layers", "x.csv", text, &o, &s, &err), err);
-    assert_int_equal(s.networks, 3);
-    assert_non_null(strstr(c.text, "network B has other layers in u8 than in f32: recorded as \"B (u8)\""));
+    assert_int_equal(s.networks, 2);
+    assert_string_equal(c.text, "1: column \"more\" is not used\n");
     assert_int_equal(
         ask(f, "SELECT group_concat(kh, '') = '313' FROM (SELECT kh FROM net_layer WHERE net = (SELECT id"
                " FROM net WHERE name = 'A') ORDER BY position)"),
         1);
+    /* the same in both precisions: one list for any; else each its own, one after the other */
     assert_int_equal(
-        ask(f, "SELECT ic FROM net_layer WHERE net = (SELECT id FROM net WHERE name = 'B (u8)')"), 16);
+        ask(f, "SELECT sum(precs) FROM net_layer WHERE net = (SELECT id FROM net WHERE name = 'A')"), 0);
+    assert_int_equal(ask(f,
+                         "SELECT group_concat(ic || '/' || precs) = '8/1,16/2' FROM (SELECT ic, precs FROM"
+                         " net_layer WHERE net = (SELECT id FROM net WHERE name = 'B') ORDER BY position)"),
+                     1);
+    assert_int_equal(ask(f,
+                         "SELECT count(*) FROM measurement m JOIN problem p ON p.id = m.problem WHERE m.net ="
+                         " 'A' AND m.position = 2 AND p.kh = 1"),
+                     6);
+}
+
+/* What the views show: a label or an absence, which know less, only where there is no other; else the newest.
+ */
+static void test_layers__views_show_what_counts(void **state) {
+    const fixture *f = *state;
+    cw_error err;
+    cw_import_options o = {.columns = layer_map, .machine = "m"};
+    assert_ok(import_text(f, "layers", "1", LAYERS "A,1,float,8,9,3,16,1,9,,7,\n", &o, NULL, &err), err);
+    assert_ok(import_text(f, "layers", "2", LAYERS "A,1,float,8,9,3,16,1,8,,,\n", &o, NULL, &err), err);
+    assert_int_equal(ask(f, "SELECT count(*) FROM latest"), 3);
+    assert_int_equal(ask(f, "SELECT time_ns FROM latest WHERE impl = 'acme.gemm'"), 8000);
+    assert_int_equal(ask(f, "SELECT state = 'absent' FROM latest WHERE impl = 'acme.direct'"), 1);
+    assert_int_equal(ask(f, "SELECT time_ns FROM latest WHERE impl = 'acme.winograd'"), 7);
+    assert_int_equal(ask(f, "SELECT impl = 'acme.winograd' AND time_ns = 7 FROM fastest"), 1);
 }
 
 static void test_layers__bad_lines(void **state) {
@@ -364,6 +388,8 @@ static void test_csv__round_trip_to_the_byte(void **state) {
     m.error = NAN;
     add(store, &m);
     m.state = CW_STATE_FAILED;
+    m.net = "a net, \"quoted\"";
+    m.position = 12;
     add(store, &m);
     snprintf(first, sizeof first, "%s/1.csv", f->folder);
     snprintf(second, sizeof second, "%s/2.csv", f->folder);
@@ -382,7 +408,8 @@ static void test_csv__round_trip_to_the_byte(void **state) {
     assert_string_equal(one, two);
     /* wrong in one place each */
     static const char *const wrong[][2] = {{",ok,", ",good,"},   {",direct,", ",fast,"}, {",100.0,", ",-1,"},
-                                           {"mb1ic8", "mb0ic8"}, {"m1,", "m 1,"},        {",16,", ",many,"}};
+                                           {"mb1ic8", "mb0ic8"}, {"m1,", "m 1,"},        {",16,", ",many,"},
+                                           {",12\r", ",0\r"},    {",12\r", ",\r"}};
     for (size_t i = 0; i < CW_COUNT(wrong); i++) {
         char name[32];
         const char *line = strchr(one, '\n') + 1, *at = strstr(line, wrong[i][0]);
@@ -471,6 +498,7 @@ int main(void) {
         T(test_import__folders_long_lines_and_locked_files),
         T(test_layers__times_units_and_absent),
         T(test_layers__networks_keep_order_and_repeats),
+        T(test_layers__views_show_what_counts),
         T(test_layers__bad_lines),
         T(test_import__the_same_source_once),
         T(test_import__what_is_not_known_hides_nothing),

@@ -237,7 +237,7 @@ static void test_store__keeps_networks_in_order_and_replaces_them(void **state) 
     cw_error err;
     cw_buf seen = {0};
     cw_layer layers[3] = {
-        {"first", problem("ic3ih8oc4kh3")}, {"second", problem("ic4ih8oc4kh3")}, {"third", {0}}};
+        {"first", problem("ic3ih8oc4kh3"), 0}, {"second", problem("ic4ih8oc4kh3"), 0}, {"third", {0}, 0}};
     layers[0].problem.zp = 1;
     layers[2] = layers[1];
     cw_net b = {"b", layers, 3}, a = {"a", layers, 1};
@@ -391,7 +391,7 @@ static void test_store__merge_adds_once(void **state) {
     int64_t added = -1;
     snprintf(other, sizeof other, "%s/other.db", f->folder);
     make_small_store(other);
-    cw_layer layer = {"first", problem(P1)};
+    cw_layer layer = {.name = "first", .problem = problem(P1)};
     cw_net net = {"net", &layer, 1};
     cw_store *store = open_writer_at(other);
     cw_machine m2 = machine("m2");
@@ -467,7 +467,7 @@ static void test_store__survives_every_failed_allocation(void **state) {
     const fixture *f = *state;
     cw_error err = {0};
     char other[128];
-    cw_layer layer = {"first", problem(P1)};
+    cw_layer layer = {.name = "first", .problem = problem(P1)};
     cw_net net = {"net", &layer, 1};
     snprintf(other, sizeof other, "%s/other.db", f->folder);
     make_small_store(other);

@@ -135,12 +135,15 @@ static void test_store_files__rejects_damaged_rows_by_table_and_row(void **state
         {"UPDATE library SET version = ''", "table measurement"},
         {"UPDATE net_layer SET kh = 99", "table net_layer, row 1"},
         {"UPDATE net_layer SET name = hex(zeroblob(90))", "table net_layer, row 1"},
+        {"UPDATE net_layer SET precs = 32", "table net_layer, row 1"},
         {"UPDATE net SET name = ''", "table net, row 1"},
+        {"UPDATE measurement SET net = '', position = 1 WHERE id = 2", "table measurement, row 2"},
+        {"UPDATE measurement SET net = 'net', position = 0 WHERE id = 2", "table measurement, row 2"},
         {"DROP TABLE net_layer", "not the tables of a store"},
     };
     for (size_t i = 0; i < CW_COUNT(cases); i++) {
         cw_error err = {0};
-        cw_layer layer = {"first", problem(P1)};
+        cw_layer layer = {.name = "first", .problem = problem(P1)};
         cw_net net = {"net", &layer, 1};
         int count = 0;
         make_small_store(f->path);
@@ -187,7 +190,7 @@ static cw_status read_all(cw_store *store, cw_error *err) {
 
 static void test_store_files__survives_any_flipped_byte(void **state) {
     const fixture *f = *state;
-    cw_layer layer = {"first", problem(P1)};
+    cw_layer layer = {.name = "first", .problem = problem(P1)};
     cw_net net = {"net", &layer, 1};
     cw_error err = {0};
     char *whole;
@@ -329,7 +332,7 @@ static void test_store_files__full_disk_keeps_what_was_stored(void **state) {
     assert_int_equal(kept, stored);
 }
 
-/* A store of schema 1, made from a current one by taking away what schema 2 added. */
+/* A store of schema 1, made from a current one by taking away what later schemas added. */
 static void test_store_files__older_stores_are_brought_up_to_date(void **state) {
     const fixture *f = *state;
     cw_error err;
@@ -342,6 +345,8 @@ static void test_store_files__older_stores_are_brought_up_to_date(void **state) 
     assert_int_equal(
         sqlite3_exec(
             db,
+            "DROP INDEX measurement_net; ALTER TABLE measurement DROP COLUMN position;"
+            "ALTER TABLE measurement DROP COLUMN net; ALTER TABLE net_layer DROP COLUMN precs;"
             "DROP INDEX problem_order;"
             "ALTER TABLE problem DROP COLUMN depth; ALTER TABLE problem DROP COLUMN kd;"
             "ALTER TABLE problem DROP COLUMN sd; ALTER TABLE problem DROP COLUMN dd;"
