@@ -68,6 +68,12 @@ double cw_rng_normal(cw_rng *rng);              /* N(0, 1) */
 
 uint64_t cw_hash(const void *data, size_t size, uint64_t seed); /* FNV-1a, 64 bit */
 
+/* Calls fn(arg, 0) ... fn(arg, count - 1), each once, on up to `threads` threads (at most 64, the caller one
+ * of them; 1 and below: in place and in order) and returns when all are done. Which thread takes which is
+ * left to chance: fn must write only what belongs to its index, and then the number of threads changes no
+ * result. Where threads cannot be started, those there are do the work. */
+void cw_parallel(int32_t threads, size_t count, void (*fn)(void *arg, size_t index), void *arg);
+
 int64_t cw_now_ns(void); /* CLOCK_MONOTONIC_RAW */
 
 /* Writes size bytes to path by way of a temporary file beside it, fsync and rename: all or nothing. A link

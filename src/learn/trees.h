@@ -12,9 +12,11 @@
 
 #include "learn.h"
 
-enum { CW_TREES_DEEPEST = 64, CW_TREES_MOST = 100000 };
+/* Inner nodes of a path; trees; what no sum of units passes, on no row: whole numbers a float can hold. */
+enum { CW_TREES_DEEPEST = 64, CW_TREES_MOST = 100000, CW_TREES_SUM = 1 << 24 };
 
-/* A tree's nodes lie side by side in preorder: the left child of an inner node is the one behind it. */
+/* A tree's nodes lie side by side in preorder: the left child of an inner node is the one behind it. Trees
+ * follow each other without gaps, and leaves hold their values in the order of the nodes. */
 typedef struct cw_trees_node {
     float threshold;
     int32_t column; /* -1 = leaf */
@@ -57,7 +59,8 @@ typedef struct cw_trees_draft {
 } cw_trees_draft;
 
 cw_status cw_trees_draft_make(size_t columns, size_t classes, cw_trees_draft **out, cw_error *err);
-/* Begins a tree; then its nodes are added in preorder. false = out of memory. */
+/* Begins a tree; then its nodes are added in preorder. false = out of memory. Set trees.share, .temperature
+ * and .log_time, and start, at any time before finish. */
 bool cw_trees_begin(cw_trees_draft *draft, size_t first, size_t width);
 /* Returns the index of the node, SIZE_MAX = out of memory. Set node[i].next when the right child's index is
  * known. */
@@ -66,9 +69,19 @@ size_t cw_trees_add_inner(cw_trees_draft *draft, int32_t column, float threshold
 size_t cw_trees_add_leaf(cw_trees_draft *draft, const double *values);
 /* Appends the trees of a finished state, its costs times weight. */
 cw_status cw_trees_add_all(cw_trees_draft *draft, const cw_trees *trees, double weight, cw_error *err);
-/* Takes the draft; NULL is fine to free. */
+/* Takes the draft, whether it succeeds or not. CW_INVALID: a value is not finite, or above 1e30 units.
+ * CW_FORMAT: not trees in preorder. */
 cw_status cw_trees_finish(cw_trees_draft *draft, cw_trees **out, cw_error *err);
+/* NULL is fine. */
 void cw_trees_draft_free(cw_trees_draft *draft);
+
+/* Does it hold what is said above, with sums within CW_TREES_SUM? Finish and load end with it. CW_FORMAT */
+cw_status cw_trees_check(const cw_trees *trees, cw_error *err);
+/* Index behind the last node of a tree. */
+size_t cw_trees_tree_end(const cw_trees *trees, size_t tree);
+/* For a row of floats: index of the first value of the tree's leaf; base and leaves added up a class. */
+uint32_t cw_trees_leaf(const cw_trees *trees, size_t tree, const float *x);
+void cw_trees_sums(const cw_trees *trees, const float *x, int32_t *sum);
 
 void cw_trees_destroy(void *state);
 /* The rest of cw_learner's contract for states of this kind; learners name them in their cw_learner. */
