@@ -40,6 +40,10 @@ static void test_arm_rules__known_shapes_come_first(void **state) {
         {"ic3ih224oc64kh3ph1", G, G, G, G},
         {"ic48ih27oc129kh5ph2,nchw", G, G, W, W}, /* one off: no known shape */
         {"ic48ih28oc128kh5ph2,nchw", G, G, W, W},
+        {"ic48ih27iw28oc128kh5ph2,nchw", G, G, W, W},
+        {"ic49ih27oc128kh5ph2,nchw", G, G, W, W},
+        {"ic48ih27oc128kh5kw3ph2pw2,nchw", G, G, G, G},
+        {"ic48ih27oc128kh5ph2dh1,nchw", D, G, D, G}, /* before dilation, which the shapes do not tell */
         {"ic3ih224oc64kh3ph0,nchw", G, G, G, G},
     };
     check_all(examples, CW_COUNT(examples));
@@ -51,6 +55,8 @@ static void test_arm_rules__dilation_is_gemm(void **state) {
         {"ic64ih56oc64kh3ph1,nchw", W, W, W, W},
         {"ic64ih56oc64kh3ph2dh1,nchw", G, G, G, G},
         {"ic64ih56oc64kh3kw3ph1pw2dh0dw1,nchw", G, G, G, G},
+        {"ic64ih56oc64kh3ph1pw1dh1dw0,nchw", G, G, G, G},
+        {"ic64ih56oc64kh3ph1pw1dh0dw1,nchw", G, G, G, G},
         {"ic64ih900oc3kh9ph4dh1", G, G, G, G}, /* before super-resolution and FFT */
     };
     check_all(examples, CW_COUNT(examples));
@@ -67,6 +73,10 @@ static void test_arm_rules__large_images_are_direct(void **state) {
         {"ic64ih725oc64kh9ph3", G, D, G, D},
         {"ic64ih729oc64kh9ph0,nchw", G, G, G, G},
         {"ic64ih729oc64kh9ph0,nchw,u8", D, G, D, G},
+        {"ic64ih729oc64kh9ph0,nchw,s8", D, G, D, G},
+        {"ic64ih729oc64kh9ph0,f16", D, G, D, G},
+        {"ic64ih720oh721oc64kh9ph2", G, D, G, D}, /* 720 rows in, 721 out */
+        {"ic64ih740oc64kh11ph0", G, D, G, D},     /* CL: kernel 9, no other */
         {"ic64ih1500oc64kh9ph0sh3", G, D, G, D}, /* CL's direct 9x9: stride at most 2; only 498 rows anyway */
         {"ic64ih1500oc64kh9ph0sh2", D, D, D, D},
         {"ic64ih2500oc64kh9ph0sh3", G, D, G, D},
@@ -112,8 +122,14 @@ static void test_arm_rules__winograd_where_it_runs(void **state) {
         {"ic64ih56oc64kh3ph1,nchw,s8", G, G, G, G},
         {"ic64ih56oc64kh3ph1,nchw,f16", G, G, W, G},
         {"ic64ih56oc64kh3ph1sh2,nchw", G, G, G, G},
+        {"ic64ih56oc64kh3ph1sh2sw1,nchw", G, G, G, G},
+        {"ic64ih56oc64kh3ph1sh1sw2,nchw", G, G, G, G},
         {"ic64ih56oc64kh1,nchw", G, G, G, G},
-        {"ic64ih56oc64kh3ph2,nchw", G, G, G, G}, /* pad above half the kernel */
+        {"ic64ih56oc64kh3ph2,nchw", G, G, G, G},        /* pad above half the kernel */
+        {"ic64ih56oh56oc64kh3ph2pw1,nchw", G, G, G, G}, /* on one side only: top, bottom, left, right */
+        {"ic64ih56oh56oc64kh3ph0pw1,nchw", G, G, G, G},
+        {"ic64ih56oh56oc64kh3ph1pw2,nchw", G, G, G, G},
+        {"ic64ih56oh56oc64kh3ph1pw0,nchw", G, G, G, G},
         {"ic64ih56oc64kh3ph0,nchw", W, W, W, W},
         {"ic64ih56oc64kh3ph1pw0,nchw", W, G, W, G}, /* NEON 3x3: all pads 0 or all 1 */
         {"ic64ih56oc64kh5ph2,nchw", G, G, W, W},
@@ -124,6 +140,10 @@ static void test_arm_rules__winograd_where_it_runs(void **state) {
         {"ic64ih56oc64kh1kw3ph0pw1,nchw", W, W, W, W},
         {"ic64ih56oc64kh1kw5ph0pw1,nchw", W, G, W, G}, /* NEON: long axis 0 or half the kernel */
         {"ic64ih56oc64kh1kw5ph0pw2,nchw", W, W, W, W},
+        {"ic64ih56oh56ow54oc64kh1kw5ph0pw2,nchw", W, W, W, W}, /* each end for itself: 2 and 0, 0 and 2 */
+        {"ic64ih56oh56ow54oc64kh1kw5ph0pw0,nchw", W, W, W, W},
+        {"ic64ih56oh56ow55oc64kh1kw5ph0pw2,nchw", W, G, W, G}, /* 2 and 1, 1 and 2 */
+        {"ic64ih56oh56ow55oc64kh1kw5ph0pw1,nchw", W, G, W, G},
         {"ic64ih56oc64kh5kw1ph2pw0,nchw", W, W, W, W},
         {"ic64ih56oc64kh1kw7ph0pw3,nchw", G, W, G, W}, /* CL: lines of 7 in NHWC only */
         {"ic64ih56oc64kh1kw7ph0pw3", W, W, W, W},
