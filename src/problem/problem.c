@@ -373,41 +373,62 @@ cw_status cw_problem_parse(const char *text, cw_problem *out, cw_error *err) {
     return CW_OK;
 }
 
+/* By hand and not by printf: an import formats each of its problems. */
+static char *put_text(char *to, const char *text) {
+    size_t length = strlen(text);
+    memcpy(to, text, length);
+    return to + length;
+}
+
+static char *put_size(char *to, const char *name, int32_t value) {
+    char digits[10];
+    size_t n = 0;
+    uint32_t rest = value < 0 ? 0 - (uint32_t)value : (uint32_t)value;
+    to = put_text(to, name);
+    if (value < 0) *to++ = '-';
+    do digits[n++] = (char)('0' + rest % 10);
+    while (rest /= 10);
+    while (n > 0) *to++ = digits[--n];
+    return to;
+}
+
 size_t cw_problem_format(const cw_problem *p, char *text, size_t size) {
     cw_sizes s;
     cw_problem_sizes(p, &s);
-    char buf[CW_PROBLEM_TEXT];
-    size_t n = 0;
-#define PUT(...) n += (size_t)snprintf(buf + n, sizeof buf - n, __VA_ARGS__)
+    char buf[2 * CW_PROBLEM_TEXT], *end = buf; /* of sizes that no problem may have, too */
     bool square = p->ih == p->iw && s.oh == s.ow && p->kh == p->kw && p->sh == p->sw && p->dh == p->dw &&
                   p->pt == p->pl && p->pb == p->pr;
-    if (p->g != 1) PUT("g%d", p->g);
-    PUT("mb%dic%d", p->mb, p->ic);
-    if (p->id) PUT("id%d", p->id);
-    PUT("ih%d", p->ih);
-    if (!square) PUT("iw%d", p->iw);
-    PUT("oc%d", p->oc);
-    if (p->id) PUT("od%d", s.od);
-    PUT("oh%d", s.oh);
-    if (!square) PUT("ow%d", s.ow);
-    if (p->id) PUT("kd%d", p->kd);
-    PUT("kh%d", p->kh);
-    if (!square) PUT("kw%d", p->kw);
-    if (p->id && p->sd != 1) PUT("sd%d", p->sd);
-    if (p->sh != 1 || p->sw != 1) PUT("sh%d", p->sh);
-    if (p->sh != p->sw) PUT("sw%d", p->sw);
-    if (p->dd != 0) PUT("dd%d", p->dd);
-    if (p->dh != 0 || p->dw != 0) PUT("dh%d", p->dh);
-    if (p->dh != p->dw) PUT("dw%d", p->dw);
-    if (p->id) PUT("pd%d", p->pf);
-    PUT("ph%d", p->pt);
-    if (!square) PUT("pw%d", p->pl);
-    if (p->prec != CW_F32) PUT(",%s", cw_prec_name((cw_prec)p->prec));
-    if (p->zp) PUT(",zp");
-    if (p->layout != CW_NHWC) PUT(",%s", cw_layout_name((cw_layout)p->layout));
-    if (p->dir != CW_FWD) PUT(",%s", cw_dir_name((cw_dir)p->dir));
-    if (p->threads != 1) PUT(",t%d", p->threads);
-#undef PUT
-    if (size > 0) snprintf(text, size, "%s", buf);
+    if (p->g != 1) end = put_size(end, "g", p->g);
+    end = put_size(put_size(end, "mb", p->mb), "ic", p->ic);
+    if (p->id) end = put_size(end, "id", p->id);
+    end = put_size(end, "ih", p->ih);
+    if (!square) end = put_size(end, "iw", p->iw);
+    end = put_size(end, "oc", p->oc);
+    if (p->id) end = put_size(end, "od", s.od);
+    end = put_size(end, "oh", s.oh);
+    if (!square) end = put_size(end, "ow", s.ow);
+    if (p->id) end = put_size(end, "kd", p->kd);
+    end = put_size(end, "kh", p->kh);
+    if (!square) end = put_size(end, "kw", p->kw);
+    if (p->id && p->sd != 1) end = put_size(end, "sd", p->sd);
+    if (p->sh != 1 || p->sw != 1) end = put_size(end, "sh", p->sh);
+    if (p->sh != p->sw) end = put_size(end, "sw", p->sw);
+    if (p->dd != 0) end = put_size(end, "dd", p->dd);
+    if (p->dh != 0 || p->dw != 0) end = put_size(end, "dh", p->dh);
+    if (p->dh != p->dw) end = put_size(end, "dw", p->dw);
+    if (p->id) end = put_size(end, "pd", p->pf);
+    end = put_size(end, "ph", p->pt);
+    if (!square) end = put_size(end, "pw", p->pl);
+    if (p->prec != CW_F32) end = put_text(put_text(end, ","), cw_prec_name((cw_prec)p->prec));
+    if (p->zp) end = put_text(end, ",zp");
+    if (p->layout != CW_NHWC) end = put_text(put_text(end, ","), cw_layout_name((cw_layout)p->layout));
+    if (p->dir != CW_FWD) end = put_text(put_text(end, ","), cw_dir_name((cw_dir)p->dir));
+    if (p->threads != 1) end = put_size(end, ",t", p->threads);
+    size_t n = (size_t)(end - buf);
+    if (size > 0) {
+        size_t fits = n < size ? n : size - 1;
+        memcpy(text, buf, fits);
+        text[fits] = '\0';
+    }
     return n;
 }

@@ -204,12 +204,15 @@ static bool parse_algorithm(const char *text, cw_dir dir, cw_finddb_record *r) {
 
 /* "ConvOclBwdWrW2<4>" -> "miopen.ConvOclBwdWrW2:4": brackets are no letters of a name. */
 static bool set_name(cw_finddb_record *r, const char *solver) {
-    int n = snprintf(r->impl, sizeof r->impl, "miopen.%s", solver);
-    if (n < 0 || n >= (int)sizeof r->impl || !solver[0]) return false;
-    char *open = strchr(r->impl, '<');
-    if (open && r->impl[n - 1] == '>') {
+    static const char prefix[] = "miopen.";
+    size_t before = strlen(prefix), length = strlen(solver);
+    if (length == 0 || before + length >= sizeof r->impl) return false;
+    memcpy(r->impl, prefix, before);
+    memcpy(r->impl + before, solver, length + 1);
+    char *open = strchr(r->impl, '<'), *last = r->impl + before + length - 1;
+    if (open && *last == '>') {
         *open = ':';
-        r->impl[n - 1] = '\0';
+        *last = '\0';
     }
     return cw_store_name_ok(r->impl, CW_STORE_NAME_MAX);
 }

@@ -1,11 +1,16 @@
 /* lines.c: reading lines from plain and bzip2-compressed files. Not here: what the lines mean.
  *
  * Two buffers: `in` holds what was read from the file, `line` what is text. Text that has been handed out is
- * dropped when more is needed, so that memory follows the longest line, not the file. */
+ * dropped when more is needed, so that memory follows the longest line, not the file.
+ *
+ * A compressed file is unpacked by a thread of its own, one block ahead of the lines: unpacking takes about
+ * half as long as storing what the lines say. The thread owns the file, `in` and the stream from its start to
+ * its join; `block` and what is said of it belong to the thread until it sets `ready`, then to the reader. */
 #include "lines.h"
 #include <bzlib.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,16 +24,26 @@ struct cw_lines {
     char *path;
     int fd;
     int64_t number;
-    bool file_end;        /* nothing more in the file */
-    bool text_end;        /* nothing more to come into `line` */
-    bool after_cr;        /* an LF that comes next belongs to the CR before it */
-    bool packed, running; /* running: inside a compressed stream */
+    bool file_end; /* nothing more in the file */
+    bool text_end; /* nothing more to come into `line` */
+    bool after_cr; /* an LF that comes next belongs to the CR before it */
+    bool running;  /* inside a compressed stream */
     bool failed;
     bz_stream bz;
     char *in;
     size_t in_at, in_end;
     char *line;
     size_t at, end, capacity; /* text not handed out yet: [at, end) */
+
+    char *block; /* NULL = no thread */
+    size_t block_size;
+    cw_status block_status; /* else the thread has ended */
+    const char *wrong;      /* of a failure: with the stream, or NULL: see block_err */
+    cw_error block_err;
+    pthread_t thread;
+    pthread_mutex_t mutex; /* of ready and stop */
+    pthread_cond_t turn;
+    bool ready, stop;
 };
 
 cw_status cw_lines_fail(const cw_lines *lines, cw_error *err, const char *format, ...) {
@@ -70,54 +85,111 @@ static bool is_packed(const char *data, size_t n) {
     return memcmp(data + 4, block, rest) == 0 || memcmp(data + 4, last, rest) == 0;
 }
 
-static cw_status begin(cw_lines *l, cw_error *err) {
-    cw_status status = CW_OK;
-    while (status == CW_OK && !l->file_end && l->in_end < 10) status = read_file(l, err);
-    if (status != CW_OK) return status;
-    l->packed = is_packed(l->in, l->in_end);
-    return CW_OK;
-}
-
 /* The line that was being read when this was noticed. */
 static cw_status bad_line(cw_lines *l, const char *what, cw_error *err) {
     l->number++;
     return cw_lines_fail(l, err, "%s", what);
 }
 
-/* Up to `room` bytes of text to `to`; 0 with text_end where there are no more. */
-static cw_status unpack(cw_lines *l, char *to, size_t room, size_t *got, cw_error *err) {
-    l->bz.next_out = to;
-    l->bz.avail_out = (unsigned)room;
-    while (l->bz.avail_out == room) {
+/* The next block, of no bytes where there are no more. */
+static cw_status unpack(cw_lines *l) {
+    l->bz.next_out = l->block;
+    l->bz.avail_out = TEXT;
+    while (l->bz.avail_out == TEXT) {
         if (l->in_at == l->in_end && !l->file_end) {
             l->in_at = l->in_end = 0;
-            cw_status status = read_file(l, err);
+            cw_status status = read_file(l, &l->block_err);
             if (status != CW_OK) return status;
         }
-        if (l->in_at == l->in_end && !l->running) {
-            l->text_end = true;
-            break;
-        }
+        if (l->in_at == l->in_end && !l->running) break;
         if (!l->running) {
-            if (BZ2_bzDecompressInit(&l->bz, 0, 0) != BZ_OK) return cw_fail_memory(err);
+            if (BZ2_bzDecompressInit(&l->bz, 0, 0) != BZ_OK) return cw_fail_memory(&l->block_err);
             l->running = true;
         }
         l->bz.next_in = l->in + l->in_at;
         l->bz.avail_in = (unsigned)(l->in_end - l->in_at);
         int code = BZ2_bzDecompress(&l->bz);
         l->in_at = l->in_end - l->bz.avail_in;
-        if (code == BZ_MEM_ERROR) return cw_fail_memory(err);
+        if (code == BZ_MEM_ERROR) return cw_fail_memory(&l->block_err);
         if (code == BZ_STREAM_END) {
             BZ2_bzDecompressEnd(&l->bz);
             l->running = false;
         } else if (code != BZ_OK) {
-            return bad_line(l, "the compressed file is damaged here (bzip2 -t tests it)", err);
-        } else if (l->in_at == l->in_end && l->file_end && l->bz.avail_out == room) {
-            return bad_line(l, "the compressed file is cut short here: fetch it again", err);
+            l->wrong = "the compressed file is damaged here (bzip2 -t tests it)";
+            return CW_FORMAT;
+        } else if (l->in_at == l->in_end && l->file_end && l->bz.avail_out == TEXT) {
+            l->wrong = "the compressed file is cut short here: fetch it again";
+            return CW_FORMAT;
         }
     }
-    *got = room - l->bz.avail_out;
+    l->block_size = TEXT - l->bz.avail_out;
     return CW_OK;
+}
+
+static void *unpack_all(void *arg) {
+    cw_lines *l = arg;
+    bool last = false;
+    while (!last) {
+        l->block_status = unpack(l);
+        last = l->block_status != CW_OK || l->block_size == 0;
+        pthread_mutex_lock(&l->mutex);
+        l->ready = true;
+        pthread_cond_signal(&l->turn);
+        while (l->ready && !l->stop) pthread_cond_wait(&l->turn, &l->mutex);
+        last = last || l->stop;
+        pthread_mutex_unlock(&l->mutex);
+    }
+    return NULL;
+}
+
+static cw_status start_thread(cw_lines *l, cw_error *err) {
+    l->block = cw_alloc(TEXT);
+    if (!l->block) return cw_fail_memory(err);
+    pthread_mutex_init(&l->mutex, NULL);
+    pthread_cond_init(&l->turn, NULL);
+    int code = pthread_create(&l->thread, NULL, unpack_all, l);
+    if (code == 0) return CW_OK;
+    cw_free(l->block);
+    l->block = NULL;
+    return cw_fail(err, CW_IO, "%.120s: cannot start a thread to unpack it: %.60s", l->path, strerror(code));
+}
+
+static void stop_thread(cw_lines *l) {
+    pthread_mutex_lock(&l->mutex);
+    l->stop = true;
+    pthread_cond_signal(&l->turn);
+    pthread_mutex_unlock(&l->mutex);
+    pthread_join(l->thread, NULL);
+    pthread_cond_destroy(&l->turn);
+    pthread_mutex_destroy(&l->mutex);
+    cw_free(l->block);
+}
+
+/* Up to TEXT bytes to `to`; 0 with text_end where there are no more. */
+static cw_status take_block(cw_lines *l, char *to, size_t *got, cw_error *err) {
+    pthread_mutex_lock(&l->mutex);
+    while (!l->ready) pthread_cond_wait(&l->turn, &l->mutex);
+    pthread_mutex_unlock(&l->mutex);
+    if (l->wrong) return bad_line(l, l->wrong, err);
+    if (l->block_status != CW_OK) {
+        if (err) *err = l->block_err;
+        return l->block_status;
+    }
+    memcpy(to, l->block, l->block_size);
+    *got = l->block_size;
+    l->text_end = l->block_size == 0;
+    pthread_mutex_lock(&l->mutex);
+    l->ready = false;
+    pthread_cond_signal(&l->turn);
+    pthread_mutex_unlock(&l->mutex);
+    return CW_OK;
+}
+
+static cw_status begin(cw_lines *l, cw_error *err) {
+    cw_status status = CW_OK;
+    while (status == CW_OK && !l->file_end && l->in_end < 10) status = read_file(l, err);
+    if (status != CW_OK) return status;
+    return is_packed(l->in, l->in_end) ? start_thread(l, err) : CW_OK;
 }
 
 static cw_status copy(cw_lines *l, char *to, size_t room, size_t *got, cw_error *err) {
@@ -143,7 +215,7 @@ static cw_status more(cw_lines *l, cw_error *err) {
     if (!cw_grow(&l->line, &l->capacity, l->end + TEXT + 1, 1)) return cw_fail_memory(err);
     size_t got = 0;
     cw_status status =
-        l->packed ? unpack(l, l->line + l->end, TEXT, &got, err) : copy(l, l->line + l->end, TEXT, &got, err);
+        l->block ? take_block(l, l->line + l->end, &got, err) : copy(l, l->line + l->end, TEXT, &got, err);
     l->end += got;
     return status;
 }
@@ -234,6 +306,7 @@ cw_status cw_lines_open(const char *path, cw_lines **out, cw_error *err) {
 
 void cw_lines_close(cw_lines *lines) {
     if (!lines) return;
+    if (lines->block) stop_thread(lines);
     if (lines->running) BZ2_bzDecompressEnd(&lines->bz);
     if (lines->fd >= 0) close(lines->fd);
     cw_free(lines->path);

@@ -8,9 +8,9 @@ enum { CW_LINE_MAX = 1 << 20 }; /* bytes of the longest line that is read, its e
 
 typedef struct cw_lines cw_lines;
 
-/* A file, pipe or device. Content decides whether it is compressed, not the name; several compressed streams
- * one after the other are one text. A byte order mark of UTF-8 is skipped. CW_IO: a folder, or the system
- * refuses. */
+/* A file, pipe or device; one that is compressed is unpacked by a thread until it is closed. Content decides
+ * whether it is compressed, not the name; several compressed streams one after the other are one text. A byte
+ * order mark of UTF-8 is skipped. CW_IO: a folder, or the system refuses. */
 cw_status cw_lines_open(const char *path, cw_lines **out, cw_error *err);
 /* The next line without its end (LF, CRLF or CR, mixed as you like; the last may have none), NUL-terminated,
  * valid and the caller's to change until the next call; *text is NULL behind the last line. length may be

@@ -65,9 +65,17 @@ bool cw_store_printable(const char *text, size_t most) {
     return length > 0;
 }
 
+static bool name_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == ':' || c == '+' || c == '-' || c == '/' || c == '@';
+}
+
 bool cw_store_name_ok(const char *text, size_t most) {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:+-/@";
-    return cw_store_printable(text, most) && text[strspn(text, letters)] == '\0';
+    size_t length = 0;
+    if (!text) return false;
+    for (; text[length]; length++)
+        if (length == most || !name_letter(text[length])) return false;
+    return length > 0;
 }
 
 /* ---- Statements ---- */

@@ -32,6 +32,42 @@ static void test_base__doubles_survive_text(void **state) {
     }
 }
 
+/* The short way of short decimals, and what is just too long for it, against the system's. */
+static void test_base__decimals_are_what_strtod_says(void **state) {
+    (void)state;
+    const char *const fixed[] = {"0",
+                                 "0.0",
+                                 ".5",
+                                 "5.",
+                                 "000.125",
+                                 "0.000000000000001",
+                                 "999999999999999",
+                                 "9999999999999999",
+                                 "1.000000000000000",
+                                 "-1.5",
+                                 "-0",
+                                 "1e3",
+                                 "1.5E-3"};
+    char text[32];
+    double x, wanted;
+    for (size_t i = 0; i < CW_COUNT(fixed); i++) {
+        assert_true(cw_parse_double(fixed[i], &x));
+        wanted = strtod(fixed[i], NULL);
+        assert_memory_equal(&x, &wanted, sizeof x);
+    }
+    assert_false(cw_parse_double(".", &x));
+    cw_rng rng = cw_rng_seed(2);
+    for (int i = 0; i < 100000; i++) {
+        int before = (int)cw_rng_below(&rng, 10), behind = (int)cw_rng_below(&rng, 8);
+        uint64_t digits = cw_rng_next(&rng) % 1000000000;
+        snprintf(text, sizeof text, "%0*llu.%0*llu", before, (unsigned long long)digits, behind,
+                 (unsigned long long)(cw_rng_next(&rng) % 10000000));
+        assert_true(cw_parse_double(text, &x));
+        wanted = strtod(text, NULL);
+        assert_memory_equal(&x, &wanted, sizeof x);
+    }
+}
+
 static void test_base__doubles_ignore_the_locale(void **state) {
     (void)state;
     char text[32];
@@ -213,6 +249,7 @@ static void test_base__statuses_have_distinct_names(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_base__doubles_survive_text),
+        cmocka_unit_test(test_base__decimals_are_what_strtod_says),
         cmocka_unit_test(test_base__doubles_ignore_the_locale),
         cmocka_unit_test(test_base__doubles_look_like_doubles),
         cmocka_unit_test(test_base__rounded_numbers_are_short),
