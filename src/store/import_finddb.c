@@ -243,52 +243,47 @@ const char *cw_finddb_record_parse(char *text, cw_dir dir, cw_finddb_record *out
     return NULL;
 }
 
-/* ---- The file ---- */
+const char *cw_finddb_line_parse(char *text, cw_finddb_line *out) {
+    char *parts[CW_FINDDB_RECORDS], *value = strchr(text, '=');
+    if (!value) return "no '=' between a key and its records";
+    *value++ = '\0';
+    const char *why = cw_finddb_key(text, &out->problem, &out->contradictory);
+    if (why) return why;
+    out->count = split(value, ';', parts, CW_FINDDB_RECORDS);
+    if (out->count > CW_FINDDB_RECORDS) return "more than 256 records";
+    for (size_t i = 0; i < out->count; i++)
+        if ((why = cw_finddb_record_parse(parts[i], (cw_dir)out->problem.dir, &out->records[i]))) return why;
+    return NULL;
+}
 
-enum { RECORDS = 256 }; /* of one line; MIOpen has about a hundred solvers */
+/* ---- The file ---- */
 
 typedef struct reader {
     cw_importer *im;
-    cw_problem problem;
-    cw_finddb_record records[RECORDS];
-    char *parts[RECORDS];
-    size_t count;
+    cw_finddb_line line;
     /* What the file says of its own censoring. */
     int64_t all;
     size_t longest;
     bool twice; /* a line has two solvers of one algorithm */
 } reader;
 
-static const char *parse_line(reader *r, char *text, bool *contradictory) {
-    char *value = strchr(text, '=');
-    if (!value) return "no '=' between a key and its records";
-    *value++ = '\0';
-    const char *why = cw_finddb_key(text, &r->problem, contradictory);
-    if (why) return why;
-    r->count = split(value, ';', r->parts, RECORDS);
-    if (r->count > RECORDS) return "more than 256 records";
-    for (size_t i = 0; i < r->count; i++)
-        if ((why = cw_finddb_record_parse(r->parts[i], (cw_dir)r->problem.dir, &r->records[i]))) return why;
-    return NULL;
-}
-
 static void watch_censoring(reader *r) {
     unsigned seen = 0;
-    for (size_t i = 0; i < r->count; i++) {
-        unsigned bit = 1u << r->records[i].algorithm;
+    for (size_t i = 0; i < r->line.count; i++) {
+        unsigned bit = 1u << r->line.records[i].algorithm;
         if (seen & bit) r->twice = true;
         seen |= bit;
     }
-    r->all += (int64_t)r->count;
-    if (r->count > r->longest) r->longest = r->count;
+    r->all += (int64_t)r->line.count;
+    if (r->line.count > r->longest) r->longest = r->line.count;
 }
 
 static cw_status store_line(reader *r, int64_t line) {
     cw_importer *im = r->im;
     cw_status status = CW_OK;
-    for (size_t i = 0; i < r->count && status == CW_OK; i++) {
-        const cw_finddb_record *record = &r->records[i];
-        cw_measurement m = {.problem = r->problem,
+    for (size_t i = 0; i < r->line.count && status == CW_OK; i++) {
+        const cw_finddb_record *record = &r->line.records[i];
+        cw_measurement m = {.problem = r->line.problem,
                             .impl = record->impl,
                             .backend = "miopen",
                             .version = "unknown",
@@ -315,22 +310,22 @@ static cw_status store_line(reader *r, int64_t line) {
 
 static cw_status read_line(reader *r, char *text, int64_t line) {
     cw_importer *im = r->im;
-    bool contradictory;
     cw_error bad;
-    const char *why = parse_line(r, text, &contradictory);
+    const char *why = cw_finddb_line_parse(text, &r->line);
     if (why) return cw_importer_reject(im, line, "%s", why);
     watch_censoring(r);
-    if (contradictory) {
+    if (r->line.contradictory) {
         im->sum.contradictory++;
         cw_importer_note(im, line, "the sizes of its input and output contradict each other: left out");
         return CW_OK;
     }
-    if (cw_problem_check(&r->problem, &bad) != CW_OK) { /* understood, but larger than problems are here */
+    if (cw_problem_check(&r->line.problem, &bad) !=
+        CW_OK) { /* understood, but larger than problems are here */
         im->sum.other++;
         cw_importer_note(im, line, "left out: %s", bad.message);
         return CW_OK;
     }
-    if (r->problem.dir != CW_FWD) im->sum.swapped++;
+    if (r->line.problem.dir != CW_FWD) im->sum.swapped++;
     return store_line(r, line);
 }
 

@@ -1,4 +1,4 @@
-/* import_finddb.h: the pieces of a line of MIOpen's find-db, for the reader and its tests. */
+/* import_finddb.h: a line of MIOpen's find-db and its pieces, for the reader, its tests and fuzzing. */
 #ifndef CW_STORE_IMPORT_FINDDB_H
 #define CW_STORE_IMPORT_FINDDB_H
 
@@ -21,5 +21,17 @@ typedef struct cw_finddb_record {
 /* Parses a record of either style, which is split in place; of a problem of that direction. NULL, or why not.
  */
 const char *cw_finddb_record_parse(char *text, cw_dir dir, cw_finddb_record *out);
+
+enum { CW_FINDDB_RECORDS = 256 }; /* of one line; MIOpen has about a hundred solvers */
+
+typedef struct cw_finddb_line {
+    cw_problem problem; /* as of cw_finddb_key */
+    bool contradictory;
+    cw_finddb_record records[CW_FINDDB_RECORDS];
+    size_t count;
+} cw_finddb_line;
+
+/* Parses a line, which is split in place. NULL, or why it is not understood. */
+const char *cw_finddb_line_parse(char *text, cw_finddb_line *out);
 
 #endif
