@@ -52,6 +52,8 @@ typedef struct cli_learn {
     bool prec_given;
 } cli_learn;
 extern const struct argp cli_learn_argp;
+/* The whole number that an option --name was given as text; does not return where it is none. */
+int64_t cli_whole(struct argp_state *state, const char *name, const char *text, int64_t least, int64_t most);
 /* Opens the store and loads the rows asked for. */
 cw_status cli_learn_load(const cli_learn *learn, cw_dataset **out, cw_error *err);
 

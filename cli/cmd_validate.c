@@ -2,15 +2,17 @@
  * what one would pick by hand, as a table or JSON. */
 #include "seed_mode.h"
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MODEL = 1000, SPLIT, CONFUSION, SEED_MODE, PUBLISHED, MARKDOWN, FAST_MATH, SEEDS = 3 };
+enum { MODEL = 1000, SPLIT, CONFUSION, SEED_MODE, PUBLISHED, MARKDOWN, FAST_MATH, SEEDS, SEEDS_MOST = 100 };
 
 typedef struct options {
     cli_learn learn;
     const char *model, *split;
     bool json, confusion, seed_mode;
+    int32_t seeds;
     cli_seed seed;
 } options;
 
@@ -21,6 +23,8 @@ static const struct argp_option table[] = {
      "holdout:F "
      "(default: network where the store has at least two, else group)",
      0},
+    {"seeds", SEEDS, "N", 0,
+     "Split and train N times, with seeds --seed, --seed + 1, ...; print mean and spread (default 1)", 0},
     {"confusion", CONFUSION, NULL, 0, "List which implementation was chosen where which one was fastest", 0},
     {"seed-mode", SEED_MODE, NULL, 0,
      "The seed's experiment (docs/seed.md): learn from imported labels, choose for imported layers with "
@@ -45,6 +49,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case SPLIT:
         o->split = arg;
         return 0;
+    case SEEDS:
+        o->seeds = (int32_t)cli_whole(state, "seeds", arg, 1, SEEDS_MOST);
+        return 0;
     case CONFUSION:
         o->confusion = true;
         return 0;
@@ -67,12 +74,12 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         o->seed.fast_math = true;
         return 0;
     case ARGP_KEY_END:
-        if (o->seed_mode &&
-            (o->model || o->split || o->confusion || o->learn.learners[0] || o->learn.data.features))
-            argp_error(state, "--seed-mode has its own learners, features and splits");
+        if (o->seed_mode && (o->model || o->split || o->seeds || o->confusion || o->learn.learners[0] ||
+                             o->learn.data.features))
+            argp_error(state, "--seed-mode has its own learners, features, splits and seeds");
         if (!o->seed_mode && (o->seed.published || o->seed.form != CLI_SEED_TEXT || o->seed.fast_math))
             argp_error(state, "--reported, --markdown and --fast-math need --seed-mode");
-        if (o->model && (o->split || o->learn.learners[0] || o->learn.data.features))
+        if (o->model && (o->split || o->seeds || o->learn.learners[0] || o->learn.data.features))
             argp_error(state, "--model brings its own learner and features, and is not split");
         return 0;
     default:
@@ -233,43 +240,109 @@ static void print_report(const cw_report *report) {
     print_fallbacks(report);
 }
 
-/* ---- Spread over seeds: of splits that draw ---- */
+/* ---- Spread over seeds ---- */
 
 typedef struct spread {
-    cw_report *reports[SEEDS];
+    cw_report *reports[SEEDS_MOST];
     size_t count;
     uint64_t first;
 } spread;
 
-static void print_spread(const spread *seeds) {
-    if (seeds->count < 2) return;
-    printf("Pooled loss over %d seeds, mean (least to most):", SEEDS);
-    for (size_t k = 0; k < seeds->reports[0]->contender_count; k++) {
-        double least = INFINITY, most = -INFINITY, sum = 0;
-        if (seeds->reports[0]->contenders[k].baseline) continue;
+/* X(field, head, form): the pooled figures that seeds are compared by. */
+#define SPREAD_FIGURES(X)                                                                                    \
+    X(geomean, ">geomean", "%.3fx", 1)                                                                       \
+    X(within_5pct, ">within 5%", "%.1f%%", 100)                                                              \
+    X(accuracy, ">right", "%.1f%%", 100)                                                                     \
+    X(over_1_5x, ">over 1.5x", "%.1f%%", 100)                                                                \
+    X(regret, ">time lost", "%+.2f%%", 100)
+
+typedef struct range {
+    double mean, least, most, sd; /* sd: of a sample; NaN of one */
+} range;
+
+static range range_of(const spread *seeds, size_t contender, size_t offset) {
+    range r = {.least = INFINITY, .most = -INFINITY};
+    double n = (double)seeds->count, squares = 0;
+    for (int pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < seeds->count; i++) {
-            double regret = seeds->reports[i]->contenders[k].pooled.regret;
-            if (regret < least) least = regret;
-            if (regret > most) most = regret;
-            sum += regret;
+            const char *score = (const char *)&seeds->reports[i]->contenders[contender].pooled;
+            double value = *(const double *)(const void *)(score + offset);
+            if (pass == 1) {
+                squares += (value - r.mean) * (value - r.mean);
+                continue;
+            }
+            r.mean += value / n;
+            r.least = fmin(r.least, value);
+            r.most = fmax(r.most, value);
         }
-        printf("%s %s %+.1f%% (%+.1f%% to %+.1f%%)", k ? ";" : "", seeds->reports[0]->contenders[k].name,
-               100 * sum / (double)seeds->count, 100 * least, 100 * most);
-    }
-    puts(".\nA smaller difference between learners is not a result.");
+    r.sd = seeds->count > 1 ? sqrt(squares / (n - 1)) : NAN;
+    return r;
 }
 
-static json_t *spread_json(const spread *seeds) {
+static void print_spread(const spread *seeds) {
+    if (seeds->count < 2) return;
+    printf("\nThe table above is the first of %zu seeds. All seeds, pooled: mean (least to most).\n",
+           seeds->count);
+    const char *const heads[] = {"chosen by",
+#define X(field, head, form, times) head,
+                                 SPREAD_FIGURES(X)
+#undef X
+                                     NULL};
+    cli_table *to = cli_table_new(heads);
+    for (size_t k = 0; k < seeds->reports[0]->contender_count; k++) {
+        const cw_contender *contender = &seeds->reports[0]->contenders[k];
+        row r = {.count = 0};
+        range f;
+        if (contender->baseline && strcmp(contender->name, "best static") != 0) continue;
+        snprintf(cell(&r), CELL, "%.30s", contender->name);
+#define X(field, head, form, times)                                                                          \
+    f = range_of(seeds, k, offsetof(cw_score, field));                                                       \
+    snprintf(cell(&r), CELL, form " (" form " to " form ")", times *f.mean, times *f.least, times *f.most);
+        SPREAD_FIGURES(X)
+#undef X
+        print_row(to, &r);
+    }
+    cli_table_print(to);
+    puts("A smaller difference between learners is not a result.");
+}
+
+static json_t *number(double x) {
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
+/* One entry a seed: each figure of each contender. */
+static json_t *seeds_json(const spread *seeds) {
     json_t *list = json_array();
     for (size_t i = 0; i < seeds->count; i++) {
-        json_t *regrets = json_object();
-        for (size_t k = 0; k < seeds->reports[i]->contender_count; k++)
-            json_object_set_new(regrets, seeds->reports[i]->contenders[k].name,
-                                json_real(seeds->reports[i]->contenders[k].pooled.regret));
-        json_array_append_new(list,
-                              json_pack("{sIso}", "seed", (json_int_t)(seeds->first + i), "regret", regrets));
+        json_t *entry = json_pack("{sI}", "seed", (json_int_t)(seeds->first + i)), *one;
+#define X(field, head, form, times)                                                                          \
+    json_object_set_new(entry, #field, one = json_object());                                                 \
+    for (size_t k = 0; k < seeds->reports[i]->contender_count; k++)                                          \
+        json_object_set_new(one, seeds->reports[i]->contenders[k].name,                                      \
+                            number(seeds->reports[i]->contenders[k].pooled.field));
+        SPREAD_FIGURES(X)
+#undef X
+        json_array_append_new(list, entry);
     }
     return list;
+}
+
+/* Over all seeds: {contender: {figure: {mean, least, most, sd}}}. */
+static json_t *spread_json(const spread *seeds) {
+    json_t *all = json_object();
+    for (size_t k = 0; k < seeds->reports[0]->contender_count; k++) {
+        json_t *one = json_object();
+        range f;
+#define X(field, head, form, times)                                                                          \
+    f = range_of(seeds, k, offsetof(cw_score, field));                                                       \
+    json_object_set_new(one, #field,                                                                         \
+                        json_pack("{s:o, s:o, s:o, s:o}", "mean", number(f.mean), "least", number(f.least),  \
+                                  "most", number(f.most), "sd", number(f.sd)));
+        SPREAD_FIGURES(X)
+#undef X
+        json_object_set_new(all, seeds->reports[0]->contenders[k].name, one);
+    }
+    return all;
 }
 
 static int show(const options *o, const spread *seeds, cw_error *err) {
@@ -285,7 +358,10 @@ static int show(const options *o, const spread *seeds, cw_error *err) {
     if (cw_report_json(seeds->reports[0], &text, err) != CW_OK) return cli_fail(err);
     json_t *json = json_loads(text, 0, NULL);
     cw_free(text);
-    if (seeds->count > 1) json_object_set_new(json, "seeds", spread_json(seeds));
+    if (seeds->count > 1) {
+        json_object_set_new(json, "seeds", seeds_json(seeds));
+        json_object_set_new(json, "spread", spread_json(seeds));
+    }
     return cli_print_json(json);
 }
 
@@ -297,14 +373,11 @@ static cw_status validate_split(const options *o, spread *seeds, cw_error *err) 
     cw_validate_options how = {.split = o->split,
                                .learners = o->learn.learners[0] ? o->learn.learners : cw_learners(),
                                .train = o->learn.train};
-    size_t wanted = 1;
+    size_t wanted = o->seeds > 0 ? (size_t)o->seeds : 1;
     while (status == CW_OK && seeds->count < wanted) {
-        how.seed = seeds->first + seeds->count;
+        how.seed = how.train.seed = seeds->first + seeds->count;
         status = cw_validate(data, &how, &seeds->reports[seeds->count], err);
-        if (status != CW_OK) break;
-        bool drawn =
-            strncmp(seeds->reports[seeds->count++]->split, "ne", 2) != 0; /* network and near do not */
-        wanted = drawn ? SEEDS : 1;
+        if (status == CW_OK) seeds->count++;
     }
     cw_dataset_free(data);
     return status;

@@ -50,8 +50,7 @@ static const struct argp_option table[] = {
     {0},
 };
 
-static int64_t whole(struct argp_state *state, const char *name, const char *text, int64_t least,
-                     int64_t most) {
+int64_t cli_whole(struct argp_state *state, const char *name, const char *text, int64_t least, int64_t most) {
     char *end;
     long long value = strtoll(text, &end, 10);
     if (!*text || *end || value < least || value > most)
@@ -134,7 +133,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         set_precision(learn, state, arg);
         return 0;
     case 't':
-        learn->data.threads = (int32_t)whole(state, "threads", arg, 1, 1024);
+        learn->data.threads = (int32_t)cli_whole(state, "threads", arg, 1, 1024);
         return 0;
     case MACHINE:
         learn->data.fingerprint = arg;
@@ -143,10 +142,10 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         set_direction(learn, state, arg);
         return 0;
     case DIMS:
-        learn->data.dims = (int32_t)whole(state, "dims", arg, 2, 3);
+        learn->data.dims = (int32_t)cli_whole(state, "dims", arg, 2, 3);
         return 0;
     case AT_LEAST:
-        learn->data.least = (int32_t)whole(state, "at-least", arg, 1, 1000);
+        learn->data.least = (int32_t)cli_whole(state, "at-least", arg, 1, 1000);
         return 0;
     case FAMILIES:
         learn->data.families = true;
@@ -170,10 +169,10 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         learn->train.tune = true;
         return 0;
     case TRAIN_THREADS:
-        learn->train.threads = (int32_t)whole(state, "train-threads", arg, 1, 1024);
+        learn->train.threads = (int32_t)cli_whole(state, "train-threads", arg, 1, 1024);
         return 0;
     case SEED:
-        learn->train.seed = (uint64_t)whole(state, "seed", arg, 0, INT64_MAX);
+        learn->train.seed = (uint64_t)cli_whole(state, "seed", arg, 0, INT64_MAX);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

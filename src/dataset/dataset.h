@@ -64,10 +64,15 @@ struct cw_dataset {
     char feature_set[16], fingerprint[33], cpu[96], hash[17];
 };
 
-/* The rows listed (NULL = all), copied into a matrix for train; release with cw_matrix_release. */
-cw_status cw_dataset_matrix(const cw_dataset *data, const size_t *rows, size_t count, cw_matrix *out,
-                            cw_error *err);
-void cw_matrix_release(cw_matrix *m);
+/* The rows listed (NULL = all), copied into a matrix for train, groups in the sense of split
+ * (cw_split_groups); release with cw_rows_release. */
+cw_status cw_dataset_matrix(const cw_dataset *data, const size_t *rows, size_t count, const char *split,
+                            cw_matrix *out, cw_error *err);
+/* Which rows may not be torn apart, in the sense of a split of cw_validate_options: rows of one number stay
+ * on one side. group: rows entries. network: rows of one network; near and what belongs to no network: equal
+ * channels, kernel and stride; group: equal channels and kernel; others: each row is its own. Labelled rows
+ * always as near. split NULL = the default of validation. */
+cw_status cw_split_groups(const cw_dataset *data, const char *split, int32_t *group, cw_error *err);
 /* The static order: what somebody without a model would write down. A row takes the first class of it that
  * has a time there. Learned from the rows listed that have one precision (-1 = any; any as well where no row
  * has it). Labelled rows: by how often each is the label; equal ones keep the order of the classes. Others:

@@ -1,6 +1,7 @@
 /* load.c: from the rows of a store to a learning matrix. Not here: what is learnt from it. */
 #include "dataset.h"
 #include "../base/base.h"
+#include "../learn/folds.h"
 #include "../store/store.h"
 #include <math.h>
 #include <stdio.h>
@@ -454,31 +455,28 @@ double cw_dataset_time(const cw_dataset *data, size_t row, size_t index) {
 
 /* ---- Rows as a matrix ---- */
 
-cw_status cw_dataset_matrix(const cw_dataset *data, const size_t *rows, size_t count, cw_matrix *out,
-                            cw_error *err) {
+cw_status cw_dataset_matrix(const cw_dataset *data, const size_t *rows, size_t count, const char *split,
+                            cw_matrix *out, cw_error *err) {
     if (!rows) count = data->rows;
     double *x = cw_alloc_n(count, data->columns * sizeof *x);
     double *cost = data->labelled ? NULL : cw_alloc_n(count, data->classes * sizeof *cost);
     double *scale = cw_alloc_n(count, sizeof *scale);
-    int32_t *y = cw_alloc_n(count, sizeof *y);
-    *out = (cw_matrix){count, data->columns, data->classes, x, y, cost, scale, NULL, NULL};
-    if (!x || (!cost && !data->labelled) || !scale || !y) {
-        cw_matrix_release(out);
-        return cw_fail_memory(err);
-    }
-    for (size_t i = 0; i < count; i++) {
+    int32_t *y = cw_alloc_n(count, sizeof *y), *group = cw_alloc_n(count, sizeof *group);
+    int32_t *all = cw_alloc_n(data->rows, sizeof *all);
+    *out = (cw_matrix){count, data->columns, data->classes, x, y, cost, scale, NULL, group};
+    cw_status status = x && (cost || data->labelled) && scale && y && group && all
+                           ? cw_split_groups(data, split, all, err)
+                           : cw_fail_memory(err);
+    for (size_t i = 0; status == CW_OK && i < count; i++) {
         size_t row = rows ? rows[i] : i;
         memcpy(x + i * data->columns, data->x + row * data->columns, data->columns * sizeof *x);
         if (cost)
             memcpy(cost + i * data->classes, data->time + row * data->classes, data->classes * sizeof *cost);
         scale[i] = data->scale[row];
         y[i] = data->y[row];
+        group[i] = all[row];
     }
-    return CW_OK;
-}
-
-void cw_matrix_release(cw_matrix *m) {
-    const void *const owned[] = {m->x, m->y, m->cost, m->scale};
-    for (size_t i = 0; i < CW_COUNT(owned); i++) cw_free((void *)(uintptr_t)owned[i]);
-    *m = (cw_matrix){0};
+    cw_free(all);
+    if (status != CW_OK) cw_rows_release(out);
+    return status;
 }

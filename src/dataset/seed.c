@@ -1,6 +1,7 @@
 /* seed.c: the seed's experiment: purge, fit, choose without a mask, score. The Arm library's rules are in
  * src/problem/arm_rules.c, published figures in seed_published.c. */
 #include "validate.h"
+#include "../learn/folds.h"
 #include "permutation.h"
 #include "../learn/tree_draws.h"
 #include "../problem/arm_rules.h"
@@ -380,13 +381,13 @@ static cw_status draw_group(const experiment *e, const size_t *rows, size_t coun
     double *x = cw_alloc_n(e->labels->columns, sizeof *x);
     cw_status status = order && rank && x ? cw_static_order(e->labels, rows, count, -1, order, e->err)
                                           : cw_fail_memory(e->err);
-    if (status == CW_OK) status = cw_dataset_matrix(e->labels, rows, count, &matrix, e->err);
+    if (status == CW_OK) status = cw_dataset_matrix(e->labels, rows, count, NULL, &matrix, e->err);
     for (size_t i = 0; status == CW_OK && i < classes; i++) rank[order[i]] = (int32_t)i;
     for (size_t i = group->first; status == CW_OK && i < group->first + group->count; i++) {
         cw_features_eval(e->labels->features, e->labels->columns, &e->draft->layers[i].problem, x);
         status = draw_layer(e, &matrix, rank, x, &draws[i]);
     }
-    cw_matrix_release(&matrix);
+    cw_rows_release(&matrix);
     cw_free(order);
     cw_free(rank);
     cw_free(x);

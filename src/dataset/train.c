@@ -1,6 +1,7 @@
 /* train.c: dataset to model: which classes a model has, its static order and its provenance. The learning
  * itself is src/learn's. */
 #include "dataset.h"
+#include "../learn/folds.h"
 #include <math.h>
 #include <string.h>
 
@@ -265,7 +266,7 @@ static cw_status train_listed(const cw_dataset *data, const size_t *rows, size_t
     if (!model) return cw_fail_memory(err);
     model->learner = learner;
     if ((status = map_classes(data, rows, count, &map, err)) != CW_OK ||
-        (status = cw_dataset_matrix(data, rows, count, &matrix, err)) != CW_OK ||
+        (status = cw_dataset_matrix(data, rows, count, NULL, &matrix, err)) != CW_OK ||
         (status = narrow(&matrix, &map, err)) != CW_OK ||
         (status = learner->train(&matrix, &settings, &model->state, err)) != CW_OK ||
         (status = name_lists(model, data, &map, err)) != CW_OK ||
@@ -274,7 +275,7 @@ static cw_status train_listed(const cw_dataset *data, const size_t *rows, size_t
         cw_model_free(model);
         model = NULL;
     }
-    cw_matrix_release(&matrix);
+    cw_rows_release(&matrix);
     map_release(&map);
     *out = model;
     return status;

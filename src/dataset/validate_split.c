@@ -1,26 +1,103 @@
 /* validate_split.c: which rows a fold learns from and which it chooses for. */
 #include "validate.h"
+#include "../learn/folds.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 /* ---- When two rows belong together: both sides of a fold may not have one each ---- */
 
+/* The fields of a problem that make two rows alike; 0 = alike. */
+typedef int comparison(const cw_problem *a, const cw_problem *b);
+
 /* The same layer, whatever its precision, zero point and threads. */
-static bool same_shape(const cw_problem *a, const cw_problem *b) {
+static int by_shape(const cw_problem *a, const cw_problem *b) {
     cw_problem x = *a, y = *b;
     x.prec = y.prec = x.zp = y.zp = x.threads = y.threads = 0;
-    return cw_problem_compare(&x, &y) == 0;
+    return cw_problem_compare(&x, &y);
+}
+
+static int by_fields(const int32_t *x, const int32_t *y, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (x[i] != y[i]) return x[i] < y[i] ? -1 : 1;
+    return 0;
 }
 
 /* The same layer at another image size, batch, padding or grouping. */
-static bool near_shape(const cw_problem *a, const cw_problem *b) {
-    return same_shape(a, b) || (a->ic == b->ic && a->oc == b->oc && a->kh == b->kh && a->kw == b->kw &&
-                                a->sh == b->sh && a->sw == b->sw);
+static int by_near(const cw_problem *a, const cw_problem *b) {
+    const int32_t x[] = {a->ic, a->oc, a->kh, a->kw, a->sh, a->sw};
+    const int32_t y[] = {b->ic, b->oc, b->kh, b->kw, b->sh, b->sw};
+    return by_fields(x, y, CW_COUNT(x));
 }
 
-static bool same_group(const cw_problem *a, const cw_problem *b) {
-    return a->ic == b->ic && a->oc == b->oc && a->kh == b->kh && a->kw == b->kw;
+static int by_channels(const cw_problem *a, const cw_problem *b) {
+    const int32_t x[] = {a->ic, a->oc, a->kh, a->kw}, y[] = {b->ic, b->oc, b->kh, b->kw};
+    return by_fields(x, y, CW_COUNT(x));
+}
+
+typedef struct sorting {
+    const cw_problem *problems;
+    comparison *compare;
+} sorting;
+
+static int compare_rows(const void *a, const void *b, void *arg) {
+    const sorting *s = arg;
+    return s->compare(&s->problems[*(const size_t *)a], &s->problems[*(const size_t *)b]);
+}
+
+/* Numbers the rows so that those alike have the same number, from 0. */
+static cw_status number_alike(const cw_dataset *data, comparison *compare, int32_t *number, cw_error *err) {
+    size_t *order = cw_alloc_n(data->rows, sizeof *order);
+    if (!order) return cw_fail_memory(err);
+    for (size_t row = 0; row < data->rows; row++) order[row] = row;
+    sorting how = {data->problems, compare};
+    qsort_r(order, data->rows, sizeof *order, compare_rows, &how);
+    int32_t last = 0;
+    for (size_t i = 0; i < data->rows; i++) {
+        if (i > 0 && compare_rows(&order[i - 1], &order[i], &how) != 0) last++;
+        number[order[i]] = last;
+    }
+    cw_free(order);
+    return CW_OK;
+}
+
+static size_t nets_with_rows(const cw_dataset *data) {
+    size_t count = 0;
+    for (size_t i = 0; i < data->layer_count; i++)
+        count += i == 0 || data->layers[i].net != data->layers[i - 1].net;
+    return count;
+}
+
+static const char *default_split(const cw_dataset *data) {
+    return nets_with_rows(data) >= 2 ? "network" : "group";
+}
+
+/* Rows of a network together (of several: of the first), with every row of the same shape. number: the
+ * near copies; gets what the nets' rows are instead. */
+static cw_status join_nets(const cw_dataset *data, int32_t *number, cw_error *err) {
+    int32_t *shape = cw_alloc_n(data->rows, sizeof *shape), *net = cw_alloc_n(data->rows, sizeof *net);
+    cw_status status = shape && net ? number_alike(data, by_shape, shape, err) : cw_fail_memory(err);
+    if (status == CW_OK) {
+        for (size_t i = data->layer_count; i-- > 0;) /* backwards: the first network is the last to write */
+            net[shape[data->layers[i].row]] = (int32_t)data->layers[i].net + 1;
+        for (size_t row = 0; row < data->rows; row++)
+            if (net[shape[row]] > 0) number[row] = -net[shape[row]];
+    }
+    cw_free(shape);
+    cw_free(net);
+    return status;
+}
+
+cw_status cw_split_groups(const cw_dataset *data, const char *split, int32_t *group, cw_error *err) {
+    if (!split) split = default_split(data);
+    if (data->labelled || strcmp(split, "near") == 0) return number_alike(data, by_near, group, err);
+    if (strcmp(split, "group") == 0) return number_alike(data, by_channels, group, err);
+    if (strcmp(split, "network") == 0) {
+        cw_status status = number_alike(data, by_near, group, err);
+        return status == CW_OK ? join_nets(data, group, err) : status;
+    }
+    for (size_t row = 0; row < data->rows; row++) group[row] = (int32_t)row;
+    return CW_OK;
 }
 
 /* ---- Building folds ---- */
@@ -40,37 +117,32 @@ static cw_status folds_alloc(const cw_dataset *data, cw_split *split, size_t cou
     return status;
 }
 
-static size_t nets_with_rows(const cw_dataset *data) {
-    size_t count = 0;
-    for (size_t i = 0; i < data->layer_count; i++)
-        count += i == 0 || data->layers[i].net != data->layers[i - 1].net;
-    return count;
+/* Rows that are not like any of the fold's tests. held: scratch, one a number, all false. */
+static void leave_out(const cw_dataset *data, const int32_t *number, bool *held, cw_fold *fold) {
+    for (size_t t = 0; t < fold->test_count; t++) held[number[fold->tests[t].row]] = true;
+    for (size_t row = 0; row < data->rows; row++)
+        if (!held[number[row]]) fold->train[fold->train_count++] = row;
+    for (size_t t = 0; t < fold->test_count; t++) held[number[fold->tests[t].row]] = false;
 }
 
-typedef bool related(const cw_problem *a, const cw_problem *b);
-
-static bool held_out(const cw_dataset *data, const cw_fold *fold, size_t row, related *alike) {
-    for (size_t t = 0; t < fold->test_count; t++)
-        if (alike(&data->problems[row], &data->problems[fold->tests[t].row])) return true;
-    return false;
-}
-
-static cw_status split_nets(const cw_dataset *data, related *alike, cw_split *split, cw_error *err) {
+static cw_status split_nets(const cw_dataset *data, comparison *compare, cw_split *split, cw_error *err) {
     size_t nets = nets_with_rows(data), f = 0;
     if (nets == 0)
         return cw_fail(
             err, CW_INVALID,
             "split %s: no network has measured layers here (measure one with --net, or try --split group)",
             split->name);
-    cw_status status = folds_alloc(data, split, nets, err);
+    int32_t *number = cw_alloc_n(data->rows, sizeof *number);
+    bool *held = cw_alloc_n(data->rows, sizeof *held);
+    cw_status status = number && held ? folds_alloc(data, split, nets, err) : cw_fail_memory(err);
+    if (status == CW_OK) status = number_alike(data, compare, number, err);
     for (size_t i = 0; status == CW_OK && i < data->layer_count; f++) {
         cw_fold *fold = &split->folds[f];
         size_t net = data->layers[i].net;
         snprintf(fold->name, sizeof fold->name, "%s", data->nets[net]);
         for (; i < data->layer_count && data->layers[i].net == net; i++)
             fold->tests[fold->test_count++] = (cw_test){data->layers[i].row, (int64_t)data->layers[i].count};
-        for (size_t row = 0; row < data->rows; row++)
-            if (!held_out(data, fold, row, alike)) fold->train[fold->train_count++] = row;
+        leave_out(data, number, held, fold);
         if (fold->train_count == 0)
             status =
                 cw_fail(err, CW_INVALID,
@@ -78,16 +150,18 @@ static cw_status split_nets(const cw_dataset *data, related *alike, cw_split *sp
                         "try --split group)",
                         split->name, fold->name);
     }
+    cw_free(number);
+    cw_free(held);
     return status;
 }
 
 /* Fills the folds from the fold of each row. */
-static void deal(const cw_dataset *data, const size_t *fold_of_row, cw_split *split) {
+static void deal(const cw_dataset *data, const int32_t *fold_of_row, cw_split *split) {
     for (size_t f = 0; f < split->count; f++) {
         cw_fold *fold = &split->folds[f];
         snprintf(fold->name, sizeof fold->name, "fold %zu", f + 1);
         for (size_t row = 0; row < data->rows; row++) {
-            if (fold_of_row[row] == f)
+            if (fold_of_row[row] == (int32_t)f)
                 fold->tests[fold->test_count++] = (cw_test){row, 1};
             else
                 fold->train[fold->train_count++] = row;
@@ -103,50 +177,19 @@ static void shuffle(size_t *items, size_t count, cw_rng *rng) {
     }
 }
 
-/* group_of[row]; returns the number of groups. */
-static size_t find_groups(const cw_dataset *data, size_t *group_of) {
-    size_t groups = 0;
-    for (size_t row = 0; row < data->rows; row++) {
-        size_t other = 0;
-        while (!same_group(&data->problems[row], &data->problems[other])) other++;
-        group_of[row] = other == row ? groups++ : group_of[other];
-    }
-    return groups;
-}
-
-/* Groups in random order, each to the fold with the fewest rows so far. */
 static cw_status split_groups(const cw_dataset *data, uint64_t seed, cw_split *split, cw_error *err) {
-    enum { FOLDS = 5 };
-    size_t *group_of = cw_alloc_n(data->rows, sizeof *group_of),
-           *order = cw_alloc_n(data->rows, sizeof *order);
-    size_t *fold_of = cw_alloc_n(data->rows, sizeof *fold_of), *size = cw_alloc_n(data->rows, sizeof *size);
-    size_t load[FOLDS] = {0};
-    cw_status status = group_of && order && fold_of && size ? CW_OK : cw_fail_memory(err);
-    if (status != CW_OK) goto out;
-    size_t groups = find_groups(data, group_of), folds = groups < FOLDS ? groups : FOLDS;
-    if (folds < 2) {
+    size_t folds = 5;
+    int32_t *group = cw_alloc_n(data->rows, sizeof *group),
+            *fold_of = cw_alloc_n(data->rows, sizeof *fold_of);
+    cw_status status = group && fold_of ? number_alike(data, by_channels, group, err) : cw_fail_memory(err);
+    if (status == CW_OK) status = cw_folds_deal(group, data->rows, &folds, seed, fold_of, err);
+    if (status == CW_OK && folds < 2)
         status = cw_fail(err, CW_INVALID,
                          "split group: all rows have the same channels and kernel (measure more layers)");
-        goto out;
-    }
-    for (size_t row = 0; row < data->rows; row++) size[group_of[row]]++;
-    for (size_t g = 0; g < groups; g++) order[g] = g;
-    cw_rng rng = cw_rng_seed(seed);
-    shuffle(order, groups, &rng);
-    for (size_t i = 0; i < groups; i++) {
-        size_t least = 0;
-        for (size_t f = 1; f < folds; f++)
-            if (load[f] < load[least]) least = f;
-        load[least] += size[order[i]];
-        fold_of[order[i]] = least;
-    }
-    for (size_t row = 0; row < data->rows; row++) order[row] = fold_of[group_of[row]];
-    if ((status = folds_alloc(data, split, folds, err)) == CW_OK) deal(data, order, split);
-out:
-    cw_free(group_of);
-    cw_free(order);
+    if (status == CW_OK) status = folds_alloc(data, split, folds, err);
+    if (status == CW_OK) deal(data, fold_of, split);
+    cw_free(group);
     cw_free(fold_of);
-    cw_free(size);
     return status;
 }
 
@@ -154,14 +197,15 @@ out:
  */
 static cw_status split_rows(const cw_dataset *data, size_t parts, size_t held, uint64_t seed, cw_split *split,
                             cw_error *err) {
-    size_t *order = cw_alloc_n(data->rows, sizeof *order), *fold_of = cw_alloc_n(data->rows, sizeof *fold_of);
+    size_t *order = cw_alloc_n(data->rows, sizeof *order);
+    int32_t *fold_of = cw_alloc_n(data->rows, sizeof *fold_of);
     cw_status status =
         order && fold_of ? folds_alloc(data, split, parts ? parts : 1, err) : cw_fail_memory(err);
     if (status == CW_OK) {
         for (size_t row = 0; row < data->rows; row++) order[row] = row;
         cw_rng rng = cw_rng_seed(seed);
         shuffle(order, data->rows, &rng);
-        for (size_t i = 0; i < data->rows; i++) fold_of[order[i]] = parts ? i % parts : i >= held;
+        for (size_t i = 0; i < data->rows; i++) fold_of[order[i]] = (int32_t)(parts ? i % parts : i >= held);
         deal(data, fold_of, split);
         split->random = true;
         if (!parts) snprintf(split->folds[0].name, sizeof split->folds[0].name, "held out");
@@ -196,10 +240,10 @@ static cw_status split_holdout(const cw_dataset *data, const char *share, uint64
 cw_status cw_split_make(const cw_dataset *data, const char *split, uint64_t seed, cw_split *out,
                         cw_error *err) {
     *out = (cw_split){0};
-    if (!split) split = nets_with_rows(data) >= 2 ? "network" : "group";
+    if (!split) split = default_split(data);
     if ((size_t)snprintf(out->name, sizeof out->name, "%s", split) < sizeof out->name) {
-        if (strcmp(split, "network") == 0) return split_nets(data, same_shape, out, err);
-        if (strcmp(split, "near") == 0) return split_nets(data, near_shape, out, err);
+        if (strcmp(split, "network") == 0) return split_nets(data, by_shape, out, err);
+        if (strcmp(split, "near") == 0) return split_nets(data, by_near, out, err);
         if (strcmp(split, "group") == 0) return split_groups(data, seed, out, err);
         if (strncmp(split, "kfold:", 6) == 0) return split_kfold(data, split + 6, seed, out, err);
         if (strncmp(split, "holdout:", 8) == 0) return split_holdout(data, split + 8, seed, out, err);

@@ -1,6 +1,7 @@
 /* test_dataset.c: a store's rows as a learning matrix, against tables written by hand. */
 #include "fixture_store.h"
 #include "../../src/dataset/dataset.h"
+#include "../../src/learn/folds.h"
 #include <math.h>
 
 static const char A[] = "ic8ih16oc8kh3ph1", B[] = "ic8ih16oc16kh1", A8[] = "ic8ih16oc8kh3ph1,u8,zp";
@@ -240,7 +241,7 @@ static void test_dataset__matrix_copies_the_rows_asked_for(void **state) {
     make_store(f->path);
     cw_dataset *data = load(f->path, NULL);
     const size_t rows[] = {2, 0, 2};
-    assert_ok(cw_dataset_matrix(data, rows, 3, &m, &err), err);
+    assert_ok(cw_dataset_matrix(data, rows, 3, NULL, &m, &err), err);
     assert_int_equal(m.rows, 3);
     for (size_t i = 0; i < 3; i++) {
         double x[64];
@@ -252,11 +253,11 @@ static void test_dataset__matrix_copies_the_rows_asked_for(void **state) {
         assert_int_equal(m.y[i], data->y[rows[i]]);
         assert_true(m.scale[i] == data->scale[rows[i]]);
     }
-    cw_matrix_release(&m);
+    cw_rows_release(&m);
     assert_null(m.x);
-    assert_ok(cw_dataset_matrix(data, NULL, 0, &m, &err), err);
+    assert_ok(cw_dataset_matrix(data, NULL, 0, NULL, &m, &err), err);
     assert_int_equal(m.rows, 3);
-    cw_matrix_release(&m);
+    cw_rows_release(&m);
     cw_dataset_free(data);
 }
 
@@ -271,9 +272,9 @@ static void test_dataset__survives_every_failed_allocation(void **state) {
         cw_matrix m = {0};
         cw_alloc_fail_at(n);
         cw_status status = cw_dataset_load(store, NULL, &data, &err);
-        if (status == CW_OK) status = cw_dataset_matrix(data, NULL, 0, &m, &err);
+        if (status == CW_OK) status = cw_dataset_matrix(data, NULL, 0, NULL, &m, &err);
         cw_alloc_fail_at(0);
-        cw_matrix_release(&m);
+        cw_rows_release(&m);
         cw_dataset_free(data);
         if (status == CW_OK) break;
         assert_int_equal(status, CW_NO_MEMORY);
