@@ -56,8 +56,16 @@ is "$(json report 'sum(g["layers"] for g in d["learners"][0]["groups"]) == d["le
 is "$(json report 'sum(map(sum, d["learners"][0]["confusion"])) == 146')" True
 is "$(json report '[b["pooled"]["regret"] for b in d["baselines"] if b["baseline"] == "oracle"]')" "[0.0]"
 is "$(json report 'all(g["infeasible"] == 0 for l in d["learners"] + d["baselines"] for g in l["groups"])')" True
-"$convwise" validate --store made.db --json --split kfold:4 --learner tree --seed 3 >report
-is "$(json report 'd["note"], len(d["seeds"]), len(d["learners"])')" "random: flatters 3 1"
+"$convwise" validate --store made.db --json --split kfold:4 --learner tree --seed 3 --seeds 3 >report
+is "$(json report 'd["note"], [s["seed"] for s in d["seeds"]], len(d["learners"])')" "random: flatters [3, 4, 5] 1"
+is "$(json report 'd["seeds"][0]["geomean"]["tree"] == d["learners"][0]["pooled"]["geomean"]')" True
+for figure in geomean within_5pct accuracy over_1_5x regret; do # against Python's own mean and deviation
+    is "$(json report "(lambda v, s: max(abs(x - y) for x, y in zip([s[k] for k in ('mean', 'least', 'most', 'sd')],
+        [__import__('statistics').mean(v), min(v), max(v), __import__('statistics').stdev(v)])) < 1e-9)(
+        [s['$figure']['tree'] for s in d['seeds']], d['spread']['tree']['$figure'])")" True
+done
+"$convwise" validate --store made.db --json --split kfold:4 --learner tree --seed 4 >second # the second seed alone is the same
+is "$(json second 'd["learners"][0]["pooled"]["geomean"], d.get("seeds")')" "$(json report 'd["seeds"][1]["geomean"]["tree"], None')"
 "$convwise" validate --store made.db --split holdout:0.3 | grep -q 'random: flatters' || complain "holdout is not labelled"
 "$convwise" validate --store made.db --model tree.json --json --confusion >report
 is "$(json report '"in sample" in d["note"], d["learners"][0]["pooled"]["accuracy"]')" "True 1.0"

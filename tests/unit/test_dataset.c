@@ -244,8 +244,8 @@ static void test_dataset__matrix_copies_the_rows_asked_for(void **state) {
     assert_ok(cw_dataset_matrix(data, rows, 3, NULL, &m, &err), err);
     assert_int_equal(m.rows, 3);
     for (size_t i = 0; i < 3; i++) {
-        double x[64];
-        assert_true(data->columns <= 64);
+        double x[CW_MODEL_MOST];
+        assert_true(data->columns <= CW_MODEL_MOST);
         cw_features_eval(data->features, data->columns, &data->problems[rows[i]], x);
         assert_memory_equal(m.x + i * m.columns, x, data->columns * sizeof *x);
         assert_memory_equal(m.cost + i * m.classes, data->time + rows[i] * m.classes,
