@@ -1,14 +1,14 @@
 /* tree_draws.c: every way that one row can take through the trees that drawing among equally good columns
  * makes. Grows no tree: at each node only the side on which the row falls is followed, once for each
  * different set of training rows that a draw can leave there. Merit and cuts are in the arithmetic of
- * tree_train.c. */
+ * tree_grow.c. */
 #include "tree_draws.h"
 #include "tree.h"
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
-static const float SAME = 1e-7F; /* as in tree_train.c */
+static const float SAME = 1e-7F; /* as in tree_grow.c */
 enum { MOST_NODES = 20000 };     /* followed in all */
 
 typedef struct cell {
