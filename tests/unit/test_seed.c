@@ -239,6 +239,78 @@ static void test_seed__survives_want_of_memory(void **state) {
     release(&l);
 }
 
+/* ---- A network that was measured as a whole ---- */
+
+static void put_own(cw_store *store, const char *text, int32_t position, double gemm, double direct) {
+    for (size_t i = 0; i < 2; i++) {
+        cw_measurement m = measured(text, impls[i], (i ? direct : gemm) * 1e3);
+        m.family = families[i];
+        m.backend = "armcl";
+        m.net = "own";
+        m.position = position;
+        add(store, &m);
+    }
+}
+
+/* A stands there three times, twice with the same times. */
+static loaded run_own(const char *path) {
+    cw_store *store = open_writer_at(path);
+    fill(store);
+    put_own(store, A, 1, 40, 20);
+    put_own(store, A, 2, 30, 50);
+    put_own(store, C, 3, 100, 90);
+    put_own(store, A, 4, 40, 20);
+    cw_store_close(store);
+    return run(path);
+}
+
+static void test_seed__a_network_has_the_times_of_its_own(void **state) {
+    const fixture *f = *state;
+    loaded l = run_own(f->path);
+    static const double us[][2] = {{20, 40}, {50, 30}, {90, 100}}; /* direct, gemm */
+    assert_int_equal(l.report->group_count, 3);
+    assert_string_equal(l.report->groups[0].network, "one");
+    assert_int_equal(l.report->groups[1].prec, CW_U8);
+    const cw_seed_group *group = &l.report->groups[2];
+    assert_string_equal(group->network, "own");
+    assert_int_equal(group->count, CW_COUNT(us));
+    for (size_t i = 0; i < group->count; i++) {
+        const cw_seed_layer *layer = &l.report->layers[group->first + i];
+        assert_memory_equal(layer->us, us[i], sizeof us[i]);
+        assert_true(
+            isnan(layer->us[2])); /* of winograd nothing is known here, although C has a time elsewhere */
+        assert_int_equal(layer->repeats, i == 0 ? 2 : 1);
+        assert_int_equal(layer->best, i == 1);
+    }
+    assert_int_equal(group->best_static, 0);
+    const cw_seed_total *oracle = &cw_seed_find(l.report, "oracle", NULL, NULL)->groups[2];
+    assert_true(oracle->layers == 4 && oracle->oracle_us == 160 && oracle->best_static_us == 180);
+    check_total(&cw_seed_find(l.report, "always gemm", NULL, NULL)->groups[2], 4, 1, 210, 210);
+    release(&l);
+}
+
+static void test_seed__own_times_survive_want_of_memory(void **state) {
+    const fixture *f = *state;
+    loaded l = run_own(f->path);
+    cw_error err = {0};
+    const cw_dataset_options o = {.features = "seed", .prec = -1};
+    cw_store *store = open_at(f->path, CW_STORE_READ);
+    cw_status status = CW_NO_MEMORY;
+    for (long n = 1; status == CW_NO_MEMORY; n++) {
+        cw_dataset *timed = NULL;
+        cw_seed_report *report = NULL;
+        cw_alloc_fail_at(n);
+        status = cw_dataset_load(store, &o, &timed, &err);
+        if (status == CW_OK) status = cw_seed_validate(l.labels, timed, NULL, &report, &err);
+        cw_alloc_fail_at(0);
+        cw_seed_report_free(report);
+        cw_dataset_free(timed);
+    }
+    cw_store_close(store);
+    if (status != CW_OK) fail_msg("%s", err.message);
+    release(&l);
+}
+
 /* ---- Published figures ---- */
 
 #define HEADS                                                                                                \
@@ -327,6 +399,36 @@ static void test_seed__explains_by_draws(void **state) {
     release(&l);
 }
 
+/* A model cannot choose otherwise for one place of a shape than for another. */
+static void test_seed__draws_are_of_a_shape(void **state) {
+    const fixture *f = *state;
+    loaded l = run_own(f->path);
+    const cw_seed_contender *tree = cw_seed_find(l.report, "tree", "network", "ALL");
+    const cw_seed_group *group = &l.report->groups[2];
+    uint32_t *draws = (uint32_t *)(uintptr_t)&tree->draws[group->first];
+    int32_t *chosen = (int32_t *)(uintptr_t)&tree->chosen[group->first];
+    cw_seed_total *total = (cw_seed_total *)(uintptr_t)&tree->groups[2];
+    for (size_t i = 0; i < 3; i++) draws[i] = i < 2 ? 3 : 1, chosen[i] = 0;
+    *total = (cw_seed_total){.layers = 4, .ran = 4, .right = 3, .published_us = 180, .best_static_us = 180};
+    static const struct {
+        const char *line;
+        cw_seed_match match;
+    } cases[] = {
+        {"own,DecisionTree,ALL,fp32,210,4,180,4,0,0,180,4,4,160,180,Directconv,75,0", CW_SEED_SAME},
+        /* gemm for A: 40 + 40 + 30 + 90 */
+        {"own,DecisionTree,ALL,fp32,210,4,180,4,0,0,200,4,4,160,180,Directconv,50,-10", CW_SEED_DRAWN},
+        /* gemm for the second of A only */
+        {"own,DecisionTree,ALL,fp32,210,4,180,4,0,0,160,4,4,160,180,Directconv,100,12.5", CW_SEED_DIFFERENT},
+    };
+    for (size_t i = 0; i < CW_COUNT(cases); i++) {
+        cw_seed_comparison got = compare_line(f, &l, cases[i].line);
+        assert_true(got.totals);
+        assert_int_equal(got.match, cases[i].match);
+        cw_free(got.drawn);
+    }
+    release(&l);
+}
+
 static void test_seed__published_file_is_checked(void **state) {
     const fixture *f = *state;
     static const struct {
@@ -399,6 +501,9 @@ int main(void) {
         T(test_seed__survives_want_of_memory),
         T(test_seed__compares_with_published),
         T(test_seed__explains_by_draws),
+        T(test_seed__a_network_has_the_times_of_its_own),
+        T(test_seed__own_times_survive_want_of_memory),
+        T(test_seed__draws_are_of_a_shape),
         T(test_seed__published_file_is_checked),
         T(test_seed__published_totals_are_reproduced),
     };
