@@ -116,41 +116,59 @@ static int run_info(const options *o) {
 
 /* ---- export and merge ---- */
 
-static cw_status arff_text(cw_store *store, const options *o, char **text, cw_error *err) {
+static cw_status to_stdout(void *arg, const char *text, size_t length, cw_error *err) {
+    (void)arg;
+    (void)err;
+    fwrite(text, 1, length, stdout); /* main tells when standard output cannot be written */
+    return CW_OK;
+}
+
+static cw_status export_arff(cw_store *store, const options *o, cw_error *err) {
     const cw_dataset_options wanted = {
         .features = o->features ? o->features : "raw", .fingerprint = o->machine, .prec = -1};
     cw_dataset *data = NULL;
+    char *text = NULL;
     cw_status status = cw_dataset_load(store, &wanted, &data, err);
-    if (status == CW_OK) status = cw_dataset_arff(data, text, err);
+    if (status == CW_OK) status = cw_dataset_arff(data, &text, err);
+    if (status == CW_OK)
+        status = o->output ? cw_save(o->output, text, err) : to_stdout(NULL, text, strlen(text), err);
+    cw_free(text);
     cw_dataset_free(data);
     return status;
 }
 
+/* -1 = arff, which is a table to learn from; the others have every measurement. */
+static bool find_format(const char *name, int *format) {
+    static const char *const names[] = {
+#define X(symbol, text) text,
+        CW_EXPORTS(X)
+#undef X
+    };
+    *format = -1;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0) *format = (int)i;
+    return *format >= 0 || strcmp(name, "arff") == 0;
+}
+
 static int run_export(const options *o) {
-    int code = CLI_DONE;
+    int code = CLI_DONE, format;
     cw_error err = {0};
-    const char *format = o->format ? o->format : "csv";
-    char *text = NULL;
-    bool csv = strcmp(format, "csv") == 0, arff = strcmp(format, "arff") == 0;
-    if (!csv && !arff && strcmp(format, "jsonl") != 0)
-        return cli_usage("store export has no format \"%.40s\": there are csv, arff and jsonl", format);
-    if (!arff && (o->features || o->machine))
-        return cli_usage("--features and --machine are for --format arff: %s has every measurement", format);
+    const char *name = o->format ? o->format : "csv";
+    if (!find_format(name, &format))
+        return cli_usage("store export has no format \"%.40s\": there are csv, arff and jsonl", name);
+    if (format >= 0 && (o->features || o->machine))
+        return cli_usage("--features and --machine are for --format arff: %s has every measurement", name);
     if (o->json && !o->output) return cli_usage("store export --json needs -o FILE for the export");
     cw_store *store = open_store(o->paths[0], CW_STORE_READ, &code);
     if (!store) return code;
-    cw_status status = arff  ? arff_text(store, o, &text, &err)
-                       : csv ? cw_store_csv(store, &text, &err)
-                             : cw_store_jsonl(store, &text, &err);
-    if (status == CW_OK && o->output) status = cw_save(o->output, text, &err);
+    cw_status status = format < 0  ? export_arff(store, o, &err)
+                       : o->output ? cw_store_save(store, (cw_export)format, o->output, &err)
+                                   : cw_store_export(store, (cw_export)format, to_stdout, NULL, &err);
     if (status != CW_OK)
         code = cli_fail(&err);
-    else if (!o->output)
-        fputs(text, stdout);
     else if (o->json)
         code = cli_print_json(
-            json_pack("{s:o, s:o}", "store", cli_json_path(o->paths[0]), format, cli_json_path(o->output)));
-    cw_free(text);
+            json_pack("{s:o, s:o}", "store", cli_json_path(o->paths[0]), name, cli_json_path(o->output)));
     cw_store_close(store);
     return code;
 }

@@ -163,15 +163,21 @@ CW_API cw_status cw_store_done(cw_store *store, const char *fingerprint, const c
  * measurement of the same run, a network of the same name) is left alone, so that merging twice is harmless.
  * added: new measurements, may be NULL. */
 CW_API cw_status cw_store_merge(cw_store *store, const char *other_path, int64_t *added, cw_error *err);
-/* Every measurement as CSV (RFC 4180, one line of names first; columns in docs/formats.md); free with
- * cw_free.
- */
-CW_API cw_status cw_store_csv(cw_store *store, char **out, cw_error *err);
+/* Text in parts, as it is made. A status other than CW_OK ends the making and is returned. */
+typedef cw_status cw_sink(void *arg, const char *text, size_t length, cw_error *err);
+/* X(symbol, name): formats of an export; columns in docs/formats.md.
+ * csv: RFC 4180, one line of names first. jsonl: one object a line, keys as the columns of the CSV, null
+ * where it has nothing. */
+#define CW_EXPORTS(X) X(CSV, "csv") X(JSONL, "jsonl")
+typedef enum cw_export {
+#define X(symbol, name) CW_EXPORT_##symbol,
+    CW_EXPORTS(X)
+#undef X
+} cw_export;
+/* Every measurement, in bounded memory. */
+CW_API cw_status cw_store_export(cw_store *store, cw_export format, cw_sink *sink, void *arg, cw_error *err);
 /* The same to a file, all or nothing. */
-CW_API cw_status cw_store_export_csv(cw_store *store, const char *path, cw_error *err);
-/* The same as JSON lines: one object a measurement, keys as the columns of the CSV, null where it has
- * nothing; free with cw_free. */
-CW_API cw_status cw_store_jsonl(cw_store *store, char **out, cw_error *err);
+CW_API cw_status cw_store_save(cw_store *store, cw_export format, const char *path, cw_error *err);
 /* Writes a text file all or nothing. */
 CW_API cw_status cw_save(const char *path, const char *text, cw_error *err);
 

@@ -76,6 +76,13 @@ void cw_parallel(int32_t threads, size_t count, void (*fn)(void *arg, size_t ind
 
 int64_t cw_now_ns(void); /* CLOCK_MONOTONIC_RAW */
 
+/* Writes a file in parts, all or nothing: close with CW_OK puts it in its place, with another status nothing
+ * is left of it; returns that status or its own. A writer is closed where open succeeded; NULL is fine.
+ * cw_writer_put is a cw_sink. */
+typedef struct cw_writer cw_writer;
+cw_status cw_writer_open(const char *path, cw_writer **out, cw_error *err);
+cw_status cw_writer_put(void *writer, const char *data, size_t size, cw_error *err);
+cw_status cw_writer_close(cw_writer *writer, cw_status status, cw_error *err);
 /* Writes size bytes to path by way of a temporary file beside it, fsync and rename: all or nothing. A link
  * stays a link, a replaced file's mode stays; devices and pipes are written in place. */
 cw_status cw_write_file(const char *path, const char *data, size_t size, cw_error *err);

@@ -9,74 +9,107 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static cw_status write_all(int fd, const char *data, size_t size) {
+/* What is to be written lies beside its place until it is whole; a device or pipe (/dev/stdout) is written in
+ * place: there is nothing to keep whole. */
+struct cw_writer {
+    int fd;
+    char *name;              /* what the caller calls it */
+    char *place, *temporary; /* NULL = in place */
+    mode_t mode;             /* of the file that is replaced, 0 = there is none */
+};
+
+static cw_status write_all(const cw_writer *w, const char *data, size_t size, cw_error *err) {
     while (size > 0) {
-        ssize_t n = write(fd, data, size);
+        ssize_t n = write(w->fd, data, size);
         if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return CW_IO;
+        if (n <= 0) return cw_fail_errno(err, w->name, "cannot write");
         data += n;
         size -= (size_t)n;
     }
-    return fsync(fd) == 0 || errno == EINVAL ? CW_OK : CW_IO;
+    return CW_OK;
 }
 
-/* A device or pipe (/dev/stdout) is written in place: there is nothing to keep whole. */
-static cw_status write_in_place(const char *path, const char *data, size_t size, cw_error *err) {
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0) return cw_fail_errno(err, path, "cannot open for writing");
-    cw_status status = write_all(fd, data, size);
-    if (status != CW_OK) status = cw_fail_errno(err, path, "cannot write");
-    if (close(fd) != 0 && status == CW_OK) status = cw_fail_errno(err, path, "cannot write");
+/* A file of a new name beside the place. Not mkstemp: that would ignore the umask. */
+static cw_status create_beside(cw_writer *w, cw_error *err) {
+    for (int attempt = 0; attempt < 1000; attempt++) {
+        cw_buf buf = {0};
+        cw_buf_printf(&buf, "%s.%ld-%d.tmp", w->place, (long)getpid(), attempt);
+        w->temporary = cw_buf_take(&buf);
+        if (!w->temporary) return cw_fail_memory(err);
+        w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (w->fd >= 0) return CW_OK;
+        cw_free(w->temporary);
+        w->temporary = NULL;
+        if (errno != EEXIST) break;
+    }
+    return cw_fail_errno(err, w->name, "cannot create");
+}
+
+/* What a link leads to is replaced, never the link: it may be the system's, as /dev/stdout is. */
+static cw_status start(cw_writer *w, cw_error *err) {
+    struct stat there;
+    bool exists = stat(w->name, &there) == 0, whole = !exists || S_ISREG(there.st_mode);
+    if (whole && exists) {
+        char *real = realpath(w->name, NULL);
+        w->mode = there.st_mode & 07777;
+        w->place = real ? cw_strdup(real) : NULL;
+        free(real);
+        whole = real != NULL;
+    } else if (whole) {
+        w->place = cw_strdup(w->name);
+    }
+    if (whole) return w->place ? create_beside(w, err) : cw_fail_memory(err);
+    w->fd = open(w->name, O_WRONLY | O_CLOEXEC);
+    return w->fd >= 0 ? CW_OK : cw_fail_errno(err, w->name, "cannot open for writing");
+}
+
+static void writer_free(cw_writer *w) {
+    cw_free(w->name);
+    cw_free(w->place);
+    cw_free(w->temporary);
+    cw_free(w);
+}
+
+cw_status cw_writer_open(const char *path, cw_writer **out, cw_error *err) {
+    *out = NULL;
+    if (!*path) return cw_fail(err, CW_INVALID, "the name of the file to write is empty");
+    cw_writer *w = cw_alloc(sizeof *w);
+    if (!w || !(w->name = cw_strdup(path))) {
+        cw_free(w);
+        return cw_fail_memory(err);
+    }
+    cw_status status = start(w, err);
+    if (status == CW_OK)
+        *out = w;
+    else
+        writer_free(w);
     return status;
 }
 
-/* A file of a new name beside path. Not mkstemp: that would ignore the umask. */
-static int create_beside(const char *path, char **name) {
-    for (int attempt = 0; attempt < 1000; attempt++) {
-        cw_buf buf = {0};
-        cw_buf_printf(&buf, "%s.%ld-%d.tmp", path, (long)getpid(), attempt);
-        *name = cw_buf_take(&buf);
-        if (!*name) return -1;
-        int fd = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd >= 0 || errno != EEXIST) return fd;
-        cw_free(*name);
-        *name = NULL;
-    }
-    return -1;
+cw_status cw_writer_put(void *writer, const char *data, size_t size, cw_error *err) {
+    return write_all(writer, data, size, err);
 }
 
-/* name: what the caller calls path. mode: of the file that is replaced, 0 = there is none. */
-static cw_status replace(const char *path, const char *name, mode_t mode, const char *data, size_t size,
-                         cw_error *err) {
-    char *temporary = NULL;
-    int fd = create_beside(path, &temporary);
-    if (!temporary) return cw_fail_memory(err);
-    cw_status status = CW_OK;
-    if (fd < 0) {
-        status = cw_fail_errno(err, name, "cannot create");
-    } else {
-        if (write_all(fd, data, size) != CW_OK || (mode && fchmod(fd, mode) != 0))
-            status = cw_fail_errno(err, name, "cannot write");
-        if (close(fd) != 0 && status == CW_OK) status = cw_fail_errno(err, name, "cannot write");
-        if (status == CW_OK && rename(temporary, path) != 0)
-            status = cw_fail_errno(err, name, "cannot replace");
-        if (status != CW_OK) unlink(temporary);
+cw_status cw_writer_close(cw_writer *w, cw_status status, cw_error *err) {
+    if (!w) return status;
+    if (status == CW_OK &&
+        ((fsync(w->fd) != 0 && errno != EINVAL) || (w->temporary && w->mode && fchmod(w->fd, w->mode) != 0)))
+        status = cw_fail_errno(err, w->name, "cannot write");
+    if (close(w->fd) != 0 && status == CW_OK) status = cw_fail_errno(err, w->name, "cannot write");
+    if (w->temporary) {
+        if (status == CW_OK && rename(w->temporary, w->place) != 0)
+            status = cw_fail_errno(err, w->name, "cannot replace");
+        if (status != CW_OK) unlink(w->temporary);
     }
-    cw_free(temporary);
+    writer_free(w);
     return status;
 }
 
 cw_status cw_write_file(const char *path, const char *data, size_t size, cw_error *err) {
-    struct stat there;
-    if (!*path) return cw_fail(err, CW_INVALID, "the name of the file to write is empty");
-    if (stat(path, &there) != 0) return replace(path, path, 0, data, size, err);
-    if (!S_ISREG(there.st_mode)) return write_in_place(path, data, size, err);
-    /* What a link leads to is replaced, never the link: it may be the system's, as /dev/stdout is. */
-    char *real = realpath(path, NULL);
-    if (!real) return write_in_place(path, data, size, err);
-    cw_status status = replace(real, path, there.st_mode & 07777, data, size, err);
-    free(real);
-    return status;
+    cw_writer *w;
+    cw_status status = cw_writer_open(path, &w, err);
+    if (status == CW_OK) status = cw_writer_put(w, data, size, err);
+    return cw_writer_close(w, status, err);
 }
 
 cw_status cw_read_file(const char *path, size_t most, char **text, size_t *size, cw_error *err) {

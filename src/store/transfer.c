@@ -120,8 +120,7 @@ static void take_values(row_values *v, const cw_measurement *m) {
         v->reals[CW_COUNT(reals) + i] = m->pass_ns[i] > 0 ? m->pass_ns[i] : (double)NAN;
 }
 
-static cw_status csv_row(void *arg, const cw_stored *row) {
-    cw_buf *buf = arg;
+static void csv_row(cw_buf *buf, const cw_stored *row) {
     row_values v;
     take_values(&v, &row->m);
     cw_buf_printf(buf, "%s,%lld", row->fingerprint, (long long)row->created);
@@ -137,29 +136,17 @@ static cw_status csv_row(void *arg, const cw_stored *row) {
     cw_buf_put(buf, ",");
     if (row->m.net) put_text(buf, row->m.net);
     cw_buf_printf(buf, row->m.net ? ",%d\r\n" : ",\r\n", row->m.position);
-    return buf->failed ? CW_NO_MEMORY : CW_OK;
 }
 
-/* The rows behind what buf has, as text. */
-static cw_status take_rows(cw_store *store, cw_stored_visit *visit, cw_buf *buf, char **out, cw_error *err) {
-    cw_status status = cw_store_walk(store, NULL, CW_WALK_ALL, visit, buf, err);
-    if (status == CW_NO_MEMORY || (status == CW_OK && buf->failed)) status = cw_fail_memory(err);
-    if (status == CW_OK && !(*out = cw_buf_take(buf))) status = cw_fail_memory(err);
-    cw_buf_release(buf);
-    return status;
-}
-
-cw_status cw_store_csv(cw_store *store, char **out, cw_error *err) {
-    cw_buf buf = {0};
-    cw_buf_put(&buf, "machine,created_ms");
-    for (size_t i = 0; i < CW_COUNT(text_names); i++) cw_buf_printf(&buf, ",%s", text_names[i]);
-    for (size_t i = 0; i < CW_COUNT(flag_names); i++) cw_buf_printf(&buf, ",%s", flag_names[i]);
-    for (size_t i = 0; i < CW_COUNT(real_names); i++) cw_buf_printf(&buf, ",%s", real_names[i]);
-#define X(field) cw_buf_put(&buf, "," #field);
+static void csv_names(cw_buf *buf) {
+    cw_buf_put(buf, "machine,created_ms");
+    for (size_t i = 0; i < CW_COUNT(text_names); i++) cw_buf_printf(buf, ",%s", text_names[i]);
+    for (size_t i = 0; i < CW_COUNT(flag_names); i++) cw_buf_printf(buf, ",%s", flag_names[i]);
+    for (size_t i = 0; i < CW_COUNT(real_names); i++) cw_buf_printf(buf, ",%s", real_names[i]);
+#define X(field) cw_buf_put(buf, "," #field);
     CW_PROBLEM_FIELDS(X)
 #undef X
-    cw_buf_put(&buf, ",net,position\r\n");
-    return take_rows(store, csv_row, &buf, out, err);
+    cw_buf_put(buf, ",net,position\r\n");
 }
 
 /* ---- JSON lines ---- */
@@ -173,8 +160,7 @@ static void put_json_text(cw_buf *buf, const char *text) {
     cw_buf_put(buf, "\"");
 }
 
-static cw_status jsonl_row(void *arg, const cw_stored *row) {
-    cw_buf *buf = arg;
+static void jsonl_row(cw_buf *buf, const cw_stored *row) {
     row_values v;
     take_values(&v, &row->m);
     cw_buf_printf(buf, "{\"machine\":\"%s\",\"created_ms\":%lld", row->fingerprint, (long long)row->created);
@@ -201,18 +187,48 @@ static cw_status jsonl_row(void *arg, const cw_stored *row) {
     } else {
         cw_buf_put(buf, ",\"net\":null,\"position\":null}\n");
     }
-    return buf->failed ? CW_NO_MEMORY : CW_OK;
 }
 
-cw_status cw_store_jsonl(cw_store *store, char **out, cw_error *err) {
-    cw_buf buf = {0};
-    return take_rows(store, jsonl_row, &buf, out, err);
-}
+/* ---- Export ---- */
 
-cw_status cw_store_export_csv(cw_store *store, const char *path, cw_error *err) {
-    char *text = NULL;
-    cw_status status = cw_store_csv(store, &text, err);
-    if (status == CW_OK) status = cw_write_file(path, text, strlen(text), err);
-    cw_free(text);
+typedef struct exporter {
+    cw_export format;
+    cw_sink *sink;
+    void *arg;
+    cw_error *err;
+    cw_buf buf; /* text that has not gone to the sink yet */
+} exporter;
+
+static cw_status flush(exporter *e, size_t least) {
+    if (e->buf.failed) return cw_fail_memory(e->err);
+    if (e->buf.length < least || e->buf.length == 0) return CW_OK;
+    cw_status status = e->sink(e->arg, e->buf.text, e->buf.length, e->err);
+    e->buf.length = 0;
     return status;
+}
+
+static cw_status export_row(void *arg, const cw_stored *row) {
+    enum { PART = 1 << 16 };
+    exporter *e = arg;
+    if (e->format == CW_EXPORT_CSV)
+        csv_row(&e->buf, row);
+    else
+        jsonl_row(&e->buf, row);
+    return flush(e, PART);
+}
+
+cw_status cw_store_export(cw_store *store, cw_export format, cw_sink *sink, void *arg, cw_error *err) {
+    exporter e = {.format = format, .sink = sink, .arg = arg, .err = err};
+    if (format == CW_EXPORT_CSV) csv_names(&e.buf);
+    cw_status status = cw_store_walk(store, NULL, CW_WALK_ALL, export_row, &e, err);
+    if (status == CW_OK) status = flush(&e, 0);
+    cw_buf_release(&e.buf);
+    return status;
+}
+
+cw_status cw_store_save(cw_store *store, cw_export format, const char *path, cw_error *err) {
+    cw_writer *writer;
+    cw_status status = cw_writer_open(path, &writer, err);
+    if (status == CW_OK) status = cw_store_export(store, format, cw_writer_put, writer, err);
+    return cw_writer_close(writer, status, err);
 }

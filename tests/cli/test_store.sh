@@ -65,6 +65,13 @@ expect 0 "2.00" "$convwise" store diff before.db after.db
 expect 0 "changed for 0" "$convwise" store diff before.db before.db
 expect 0 "0 problems in both" "$convwise" store diff before.db after.db --machine other
 
+# A write that fails leaves what was there, and nothing beside it.
+echo kept >whole.csv
+(trap '' XFSZ && ulimit -f 0 && "$convwise" store export before.db -o whole.csv) 2>err && complain "a failed export is not told"
+grep -q "whole.csv: cannot write: File too large" err || complain "a failed export: $(cat err)"
+[ "$(cat whole.csv)" = kept ] || complain "a failed export overwrites"
+[ -z "$(ls whole.csv.* 2>/dev/null)" ] || complain "a failed export leaves $(ls whole.csv.*)"
+
 expect 0 "2 new" "$convwise" store merge before.db after.db
 expect 0 "0 new" "$convwise" store merge before.db after.db
 expect 1 "itself" "$convwise" store merge before.db before.db

@@ -393,14 +393,14 @@ static void test_csv__round_trip_to_the_byte(void **state) {
     add(store, &m);
     snprintf(first, sizeof first, "%s/1.csv", f->folder);
     snprintf(second, sizeof second, "%s/2.csv", f->folder);
-    assert_ok(cw_store_export_csv(store, first, &err), err);
+    assert_ok(cw_store_save(store, CW_EXPORT_CSV, first, &err), err);
     cw_store_close(store);
     snprintf(((fixture *)*state)->path, sizeof f->path, "%s/again.db", f->folder);
     store = open_at(f->path, CW_STORE_WRITE);
     cw_import_summary s;
     assert_ok(cw_import(store, "csv", first, NULL, &s, &err), err);
     assert_int_equal(s.times, 3);
-    assert_ok(cw_store_export_csv(store, second, &err), err);
+    assert_ok(cw_store_save(store, CW_EXPORT_CSV, second, &err), err);
     cw_store_close(store);
     char *one = NULL, *two = NULL;
     slurp(first, &one);

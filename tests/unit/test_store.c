@@ -425,14 +425,14 @@ static void test_store__csv_is_rfc4180_and_all_or_nothing(void **state) {
     cw_measurement m = measured(P1, "own.a", 100.5);
     m.detail = "says \"no\", then\nstops";
     add(store, &m);
-    assert_ok(cw_store_export_csv(store, csv, &err), err);
+    assert_ok(cw_store_save(store, CW_EXPORT_CSV, csv, &err), err);
     assert_ok(cw_read_file(csv, 1 << 20, &text, &size, &err), err);
     assert_non_null(strstr(text, ",ok,\"says \"\"no\"\", then stops\",1,0,16,100.5,"));
     assert_int_equal(strncmp(text, "machine,created_ms,problem,impl,", 32), 0);
     assert_string_equal(text + size - 2, "\r\n");
     cw_free(text);
     snprintf(csv, sizeof csv, "%s/nowhere/out.csv", f->folder);
-    assert_refused(cw_store_export_csv(store, csv, &err), CW_IO, err, csv);
+    assert_refused(cw_store_save(store, CW_EXPORT_CSV, csv, &err), CW_IO, err, csv);
     cw_store_close(store);
 }
 
@@ -458,7 +458,7 @@ static cw_status use_everything(const fixture *f, cw_error *err) {
     if (status == CW_OK) status = cw_store_each(store, NULL, count_row, &count, err);
     if (status == CW_OK) status = cw_store_merge(store, other, NULL, err);
     if (status == CW_OK) status = cw_store_each_net(store, ignore_net, NULL, err);
-    if (status == CW_OK) status = cw_store_export_csv(store, "/dev/null", err);
+    if (status == CW_OK) status = cw_store_save(store, CW_EXPORT_CSV, "/dev/null", err);
     cw_store_close(store);
     return status;
 }

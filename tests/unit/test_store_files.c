@@ -154,7 +154,8 @@ static void test_store_files__rejects_damaged_rows_by_table_and_row(void **state
         store = open_at(f->path, CW_STORE_READ);
         cw_status status = cw_store_each(store, NULL, count_row, &count, &err);
         if (status == CW_OK) status = cw_store_each_net(store, ignore_net, NULL, &err);
-        if (status == CW_OK && !cases[i].text) status = cw_store_export_csv(store, "/dev/null", &err);
+        if (status == CW_OK && !cases[i].text)
+            status = cw_store_save(store, CW_EXPORT_CSV, "/dev/null", &err);
         if (status != CW_FORMAT || !strstr(err.message, cases[i].text ? cases[i].text : "table problem"))
             fail_msg("%s: %s: %s", cases[i].sql, cw_status_name(status), err.message);
         cw_store_close(store);
@@ -178,13 +179,11 @@ static cw_status ignore_machine(void *arg, const cw_machine *m, int64_t problems
 static cw_status read_all(cw_store *store, cw_error *err) {
     int count = 0;
     cw_store_info info;
-    char *csv = NULL;
     cw_status status = cw_store_info_get(store, &info, err);
     if (status == CW_OK) status = cw_store_each(store, NULL, check_row, &count, err);
     if (status == CW_OK) status = cw_store_each_net(store, ignore_net, NULL, err);
     if (status == CW_OK) status = cw_store_each_machine(store, ignore_machine, NULL, err);
-    if (status == CW_OK) status = cw_store_csv(store, &csv, err);
-    cw_free(csv);
+    if (status == CW_OK) status = cw_store_save(store, CW_EXPORT_CSV, "/dev/null", err);
     return status;
 }
 
