@@ -67,7 +67,8 @@ expect 0 "0 problems in both" "$convwise" store diff before.db after.db --machin
 
 # A write that fails leaves what was there, and nothing beside it.
 echo kept >whole.csv
-(trap '' XFSZ && ulimit -f 0 && "$convwise" store export before.db -o whole.csv) 2>err && complain "a failed export is not told"
+(trap '' XFSZ && ulimit -f 0 && "$convwise" store export before.db -o whole.csv; echo "code $?") 2>&1 | cat >err
+grep -q "code 1" err || complain "a failed export is not told"
 grep -q "whole.csv: cannot write: File too large" err || complain "a failed export: $(cat err)"
 [ "$(cat whole.csv)" = kept ] || complain "a failed export overwrites"
 [ -z "$(ls whole.csv.* 2>/dev/null)" ] || complain "a failed export leaves $(ls whole.csv.*)"
