@@ -92,6 +92,7 @@ static size_t shown(const options *o, const ranking *r) {
     if (o->top) return (size_t)o->top < r->count ? (size_t)o->top : r->count;
     if (o->all || o->json) return r->count;
     while (able < r->count && !r->choices[able].why_not) able++;
+    if (able == 0) able = r->count; /* not even one was measured on such a kernel */
     return able < SHOWN ? able : SHOWN;
 }
 
@@ -149,11 +150,11 @@ static int print_json(const ranking *r, const cw_model *model, bool checked) {
     json_t *list = json_array();
     for (size_t i = 0; i < r->shown; i++) {
         const cw_choice *c = &r->choices[i];
-        json_array_append_new(list, json_pack("{s:s, s:f, s:f, s:o, s:o, s:s?}", "implementation", c->impl,
-                                              "share", c->share, "cost", c->cost, "predicted_ns",
-                                              isnan(c->ns) ? json_null() : json_real(c->ns), "supported",
-                                              checked ? json_boolean(!c->why_not) : json_null(), "why_not",
-                                              c->why_not));
+        json_array_append_new(
+            list, json_pack("{s:s, s:f, s:o, s:o, s:o, s:s?}", "implementation", c->impl, "share", c->share,
+                            "cost", isinf(c->cost) ? json_null() : json_real(c->cost), "predicted_ns",
+                            isnan(c->ns) ? json_null() : json_real(c->ns), "supported",
+                            checked ? json_boolean(!c->why_not) : json_null(), "why_not", c->why_not));
     }
     json_t *json = json_pack("{s:s, s:s, s:o}", "problem", r->problem, "learner", cw_model_learner(model),
                              "ranking", list);
@@ -174,9 +175,9 @@ static void print_table(const ranking *r, bool checked) {
         if (c->ns > 0 && r->choices[0].ns > 0)
             snprintf(relative, sizeof relative, "%.2f", c->ns / r->choices[0].ns);
         cli_table_add(out, (const char *[]){rank, c->impl, share, ns, relative,
-                                            !checked     ? "not checked"
-                                            : c->why_not ? c->why_not
-                                                         : "yes"});
+                                            c->why_not ? c->why_not
+                                            : checked  ? "yes"
+                                                       : "not checked"});
     }
     cli_table_print(out);
 }

@@ -391,7 +391,8 @@ static cw_status validate_model(options *o, spread *seeds, cw_error *err) {
         o->learn.data.features = cw_model_features(model);
         status = cli_learn_load(&o->learn, &data, err);
     }
-    if (status == CW_OK) status = cw_validate_model(data, model, &seeds->reports[0], err);
+    if (status == CW_OK)
+        status = cw_validate_model(data, model, o->learn.train.mask, &seeds->reports[0], err);
     if (status == CW_OK) seeds->count = 1;
     cw_dataset_free(data);
     cw_model_free(model);

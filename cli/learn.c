@@ -10,6 +10,7 @@ enum {
     THREADS,
     SEED,
     ABSENT,
+    MASK,
     TUNE,
     TRAIN_THREADS,
     MACHINE,
@@ -43,6 +44,11 @@ static const struct argp_option table[] = {
          "An implementation without a time where others of its kind have one was no choice (masked, default) "
          "or lost (slow)",
          0},
+    {"mask", MASK, "HOW", 0,
+     "Held-out layers choose among what has a time in their record (record, default) or had one in training "
+     "on such "
+     "a kernel (kind)",
+     0},
     {"tune", TUNE, NULL, 0, "Choose settings by cross-validation inside the rows that are learned from", 0},
     {"train-threads", TRAIN_THREADS, "N", 0,
      "Threads that train (default 1); the result does not depend on it", 0},
@@ -164,6 +170,11 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         if (strcmp(arg, "masked") != 0 && strcmp(arg, "slow") != 0)
             argp_error(state, "--absent: '%.60s' is neither masked nor slow", arg);
         learn->train.absent = *arg == 's' ? CW_ABSENT_SLOW : CW_ABSENT_MASKED;
+        return 0;
+    case MASK:
+        if (strcmp(arg, "record") != 0 && strcmp(arg, "kind") != 0)
+            argp_error(state, "--mask: '%.60s' is neither record nor kind", arg);
+        learn->train.mask = *arg == 'k' ? CW_MASK_KIND : CW_MASK_RECORD;
         return 0;
     case TUNE:
         learn->train.tune = true;

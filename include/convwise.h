@@ -231,16 +231,19 @@ CW_API const char *cw_model_learner(const cw_model *model);             /* "tree
 /* One implementation in a ranking. Strings are borrowed from the model. */
 typedef struct cw_choice {
     const char *impl;
-    double cost;         /* the learner's cost, smaller is better; comparable inside one ranking only */
-    double share;        /* the learner's probability that it is the fastest, 0..1 */
-    double ns;           /* predicted time of one run, or NaN where the learner predicts none */
+    double cost;  /* the learner's cost, smaller is better; comparable inside one ranking only; INFINITY
+                     = it cannot tell */
+    double share; /* the learner's probability that it is the fastest, 0..1 */
+    double ns;    /* predicted time of one run, or NaN where the learner predicts none */
     const char *why_not; /* NULL, or why it cannot run here (then ranked after those that can) */
 } cw_choice;
 
 /* Ranks the model's implementations for p, best first: those that ctx can run in order of cost, then the
- * rest. ctx NULL: nothing is checked. Where the context is given and none of the model's implementations can
- * run, the last resort of the context (own.direct, which supports every valid problem) is returned alone.
- * Writes min(capacity, n) entries to out and n to *count. Does not allocate unless ctx is given. */
+ * rest. ctx NULL: what had no time on such a kernel (same size, stride, dilation, layout, grouping,
+ * precision, direction) in training counts as one that cannot run; all of those rank last, in an order
+ * learned without the problem. Where the context is given and none of the model's implementations can run,
+ * the last resort of the context (own.direct, which supports every valid problem) is returned alone. Writes
+ * min(capacity, n) entries to out and n to *count. Does not allocate unless ctx is given. */
 CW_API cw_status cw_choose(const cw_model *model, cw_context *ctx, const cw_problem *p, cw_choice *out,
                            size_t capacity, size_t *count, cw_error *err);
 

@@ -275,12 +275,22 @@ typedef enum cw_absent {
                       and direction have times of it, and lost: counted as the row's slowest time */
 } cw_absent;
 
+/* What a choice is made among where rows are held out (validating, tuning, calibrating). */
+typedef enum cw_mask {
+    CW_MASK_RECORD, /* what has a time in the row's record: as in a program that knows what can run */
+    CW_MASK_KIND    /* what had a time in training on such a kernel (as in CW_ABSENT_SLOW; where none had: the
+                       static order). A choice without a time in the row counts as the row's slowest */
+} cw_mask;
+
 typedef struct cw_train_options {
     const char *learner; /* a name of cw_learners */
 #define X(type, field, option, least, most, help) type field;
     CW_SETTINGS(X)
 #undef X
     cw_absent absent;
+    cw_mask mask;
+    const char *split; /* which rows are copies of each other when rows are held out to tune or calibrate: in
+                          the sense of a split of cw_validate_options; NULL = its default */
     bool tune; /* choose among the learner's settings by cross-validation inside the rows; what is given here
                   is kept */
     int32_t threads; /* that train, 0 = 1; the result does not depend on it */
@@ -311,8 +321,8 @@ typedef struct cw_validate_options {
     const char *split; /* "network", "near", "group", "kfold:N", "holdout:F" (F = share held out); NULL =
                           network where at least two networks have rows, else group */
     const char *const *learners; /* NULL-ended names */
-    cw_train_options train;      /* settings for each learner (its name is ignored) */
-    uint64_t seed;               /* of kfold, group and holdout */
+    cw_train_options train; /* settings for each learner (its name and split are ignored), and the mask */
+    uint64_t seed;          /* of kfold, group and holdout */
 } cw_validate_options;
 
 /* Scores of one way of choosing over a set of layers; docs/validating.md defines each. Times are sums in
@@ -320,7 +330,7 @@ typedef struct cw_validate_options {
  * nothing to gain) is NaN, null in JSON. */
 typedef struct cw_score {
     int64_t layers;
-    int64_t infeasible;          /* choices without a time: cannot run. Charged the layer's slowest time */
+    int64_t infeasible;          /* choices without a time. Charged the layer's slowest time */
     int64_t unmasked_infeasible; /* learners: how often the choice would be one if nothing were masked */
     int64_t fallbacks; /* layers where the contender had no answer of its own: best static's is taken */
     double accuracy, accuracy_ties; /* shares; ties: within the measured noise of the best */
@@ -363,12 +373,13 @@ typedef struct cw_report {
  * memory. */
 CW_API cw_status cw_validate(const cw_dataset *data, const cw_validate_options *options, cw_report **out,
                              cw_error *err);
-/* Scores this very model on all rows of a dataset with the model's features; one group a network and
+/* Scores this very model on all rows of a dataset with the model's features, masked by what it saw itself
+ * where the mask is CW_MASK_KIND (CW_INVALID: it does not know what it saw); one group a network and
  * precision, or a precision where no network has rows. Best static is the model's own static order. The note
  * says whether the rows are those it was trained on. CW_MISMATCH: other features, or no implementation in
  * common. */
-CW_API cw_status cw_validate_model(const cw_dataset *data, const cw_model *model, cw_report **out,
-                                   cw_error *err);
+CW_API cw_status cw_validate_model(const cw_dataset *data, const cw_model *model, cw_mask mask,
+                                   cw_report **out, cw_error *err);
 CW_API void cw_report_free(cw_report *report); /* NULL is fine */
 /* The JSON of `convwise validate --json`; free with cw_free. */
 CW_API cw_status cw_report_json(const cw_report *report, char **out, cw_error *err);

@@ -73,6 +73,12 @@ cw_status cw_dataset_matrix(const cw_dataset *data, const size_t *rows, size_t c
  * channels, kernel and stride; group: equal channels and kernel; others: each row is its own. Labelled rows
  * always as near. split NULL = the default of validation. */
 cw_status cw_split_groups(const cw_dataset *data, const char *split, int32_t *group, cw_error *err);
+/* What the rows listed show to run: a class was seen on a problem's kind (cw_problem_kind) where a row of the
+ * kind has a time of it. class_of: a dataset's class as one of `classes`, -1 = none; NULL = as it is. */
+cw_status cw_dataset_seen(const cw_dataset *data, const size_t *rows, size_t count, const int32_t *class_of,
+                          size_t classes, cw_seen **out, cw_error *err);
+/* A row's kind in such a table: one entry a class, NULL = the kind was never seen. */
+const uint8_t *cw_row_seen(const cw_dataset *data, size_t row, const cw_seen *seen);
 /* The static order: what somebody without a model would write down. A row takes the first class of it that
  * has a time there. Learned from the rows listed that have one precision (-1 = any; any as well where no row
  * has it). Labelled rows: by how often each is the label; equal ones keep the order of the classes. Others:

@@ -254,6 +254,28 @@ static cw_status provenance(cw_model *model, const cw_dataset *data, size_t rows
                : cw_fail_memory(err);
 }
 
+/* Marks what has no time in a row but was seen on its kind; NULL = out of memory. */
+static uint8_t *find_lost(const cw_dataset *data, const size_t *rows, const cw_matrix *m,
+                          const cw_seen *seen) {
+    uint8_t *lost = cw_alloc_n(m->rows, m->classes);
+    for (size_t i = 0; lost && i < m->rows; i++) {
+        const uint8_t *has = cw_row_seen(data, rows[i], seen);
+        for (size_t c = 0; has && c < m->classes; c++)
+            lost[i * m->classes + c] = has[c] && isnan(m->cost[i * m->classes + c]);
+    }
+    return lost;
+}
+
+/* What the rows show to run where, kept by the model; labels tell nothing of what else could run. */
+static cw_status see(const cw_dataset *data, const size_t *rows, const class_map *map,
+                     const cw_train_options *options, cw_matrix *m, cw_model *model, cw_error *err) {
+    if (data->labelled) return CW_OK;
+    cw_status status = cw_dataset_seen(data, rows, m->rows, map->of_data, map->count, &model->seen, err);
+    if (status != CW_OK || options->absent != CW_ABSENT_SLOW) return status;
+    m->lost = find_lost(data, rows, m, model->seen);
+    return m->lost ? CW_OK : cw_fail_memory(err);
+}
+
 static cw_status train_listed(const cw_dataset *data, const size_t *rows, size_t count,
                               const cw_train_options *options, cw_model **out, cw_error *err) {
     const cw_learner *learner;
@@ -266,8 +288,9 @@ static cw_status train_listed(const cw_dataset *data, const size_t *rows, size_t
     if (!model) return cw_fail_memory(err);
     model->learner = learner;
     if ((status = map_classes(data, rows, count, &map, err)) != CW_OK ||
-        (status = cw_dataset_matrix(data, rows, count, NULL, &matrix, err)) != CW_OK ||
+        (status = cw_dataset_matrix(data, rows, count, options->split, &matrix, err)) != CW_OK ||
         (status = narrow(&matrix, &map, err)) != CW_OK ||
+        (status = see(data, rows, &map, options, &matrix, model, err)) != CW_OK ||
         (status = learner->train(&matrix, &settings, &model->state, err)) != CW_OK ||
         (status = name_lists(model, data, &map, err)) != CW_OK ||
         (status = rank_classes(model, data, rows, count, &map, err)) != CW_OK ||

@@ -66,14 +66,20 @@ static bool one_winner(const cw_dataset *data, const cw_fold *fold) {
     return true;
 }
 
+/* seen: what know->seen borrows. */
 static cw_status learn_fold(const cw_dataset *data, const cw_fold *fold, const cw_validate_options *options,
-                            size_t learners, cw_model **models, cw_knowledge *know, cw_error *err) {
+                            size_t learners, cw_model **models, cw_seen **seen, cw_knowledge *know,
+                            cw_error *err) {
     cw_status status = CW_OK;
+    if (options->train.mask == CW_MASK_KIND)
+        status = cw_dataset_seen(data, fold->train, fold->train_count, NULL, data->classes, seen, err);
+    know->seen = *seen;
     for (int32_t prec = 0; status == CW_OK && prec < (int32_t)CW_COUNT(know->order); prec++)
         status = cw_static_order(data, fold->train, fold->train_count, prec, know->order[prec], err);
     for (size_t m = 0; status == CW_OK && m < learners && !one_winner(data, fold); m++) {
         cw_train_options train = options->train;
         train.learner = options->learners[m];
+        train.split = options->split;
         status = cw_train_rows(data, fold->train, fold->train_count, &train, &models[m], err);
         if (status == CW_OK) status = cw_scored_model_bind(data, models[m], &know->models[m], err);
     }
@@ -83,14 +89,16 @@ static cw_status learn_fold(const cw_dataset *data, const cw_fold *fold, const c
 static cw_status run_fold(const cw_dataset *data, const cw_fold *fold, const cw_validate_options *options,
                           cw_draft *draft, cw_error *err) {
     cw_knowledge know;
+    cw_seen *seen = NULL;
     size_t learners = draft->learner_count;
     cw_model **models = cw_alloc_n(learners, sizeof *models);
     cw_status status = knowledge_make(data, learners, data->classes, &know, err);
     if (status == CW_OK && !models) status = cw_fail_memory(err);
-    if (status == CW_OK) status = learn_fold(data, fold, options, learners, models, &know, err);
+    if (status == CW_OK) status = learn_fold(data, fold, options, learners, models, &seen, &know, err);
     if (status == CW_OK) score_fold(draft, &know, fold->name, fold->tests, fold->test_count);
     for (size_t m = 0; models && m < learners; m++) cw_model_free(models[m]);
     cw_free(models);
+    cw_seen_free(seen);
     knowledge_release(&know, learners);
     return status;
 }
@@ -162,7 +170,29 @@ static cw_status score_all(const cw_dataset *data, const cw_knowledge *know, cw_
     return CW_OK;
 }
 
-cw_status cw_validate_model(const cw_dataset *data, const cw_model *model, cw_report **out, cw_error *err) {
+/* The model's table by the dataset's classes; what the dataset does not have is left out. */
+static cw_status seen_by_model(const cw_dataset *data, const cw_scored_model *scored, cw_seen **out,
+                               cw_error *err) {
+    const cw_seen *from = scored->model->seen;
+    if (!from)
+        return cw_fail(
+            err, CW_INVALID,
+            "the model does not know which implementations it saw on which kernels (learned from labels, "
+            "or by an older convwise): train it anew, or mask by the record");
+    cw_seen *to = *out =
+        cw_seen_alloc((const char *const *)from->names, from->fields, from->kinds, data->classes);
+    if (!to) return cw_fail_memory(err);
+    memcpy(to->key, from->key, from->kinds * from->fields * sizeof *to->key);
+    for (size_t kind = 0; kind < from->kinds; kind++)
+        for (size_t c = 0; c < from->classes; c++)
+            if (scored->class_of[c] >= 0 && from->has[kind * from->classes + c])
+                to->has[kind * to->classes + (size_t)scored->class_of[c]] = 1;
+    return CW_OK;
+}
+
+cw_status cw_validate_model(const cw_dataset *data, const cw_model *model, cw_mask mask, cw_report **out,
+                            cw_error *err) {
+    cw_seen *seen = NULL;
     *out = NULL;
     if (data->rows == 0)
         return cw_fail(err, CW_NOT_FOUND, "no rows to validate on: measure layers first (convwise measure)");
@@ -172,8 +202,10 @@ cw_status cw_validate_model(const cw_dataset *data, const cw_model *model, cw_re
     cw_status status;
     if ((status = knowledge_make(data, 1, model->class_count, &know, err)) != CW_OK ||
         (status = cw_scored_model_bind(data, model, &know.models[0], err)) != CW_OK ||
+        (mask == CW_MASK_KIND && (status = seen_by_model(data, &know.models[0], &seen, err)) != CW_OK) ||
         (status = cw_draft_make(data, learners, 2 * (data->net_count + 1), &draft, err)) != CW_OK)
         goto out;
+    know.seen = seen;
     for (size_t prec = 0; prec < CW_COUNT(know.order); prec++)
         order_of_model(&know.models[0], data->classes, know.order[prec]);
     snprintf(draft->split, sizeof draft->split, "given model");
@@ -184,6 +216,7 @@ cw_status cw_validate_model(const cw_dataset *data, const cw_model *model, cw_re
     status = score_all(data, &know, draft, err);
 out:
     knowledge_release(&know, 1);
+    cw_seen_free(seen);
     if (status == CW_OK) {
         cw_draft_finish(draft);
         *out = &draft->report;

@@ -35,8 +35,8 @@ void cw_split_release(cw_split *split);
 
 /* One layer's choice against what was possible. */
 typedef struct cw_verdict {
-    double oracle, chosen, best_static, library; /* ns; chosen NaN = cannot run */
-    double slowest;                              /* charged where chosen cannot run */
+    double oracle, chosen, best_static, library; /* ns; chosen NaN = has no time */
+    double slowest;                              /* charged where chosen has no time */
     bool tie;                                    /* chosen is within the noise of the best */
     bool fallback, unmasked_infeasible;
 } cw_verdict;
@@ -60,7 +60,9 @@ typedef struct cw_knowledge {
     const cw_dataset *data;
     size_t *order[CW_PREC_COUNT]; /* by precision: classes, best static first; all of the dataset's */
     cw_scored_model *models;      /* one a learner */
-    double *scratch;              /* as many as the largest model has classes */
+    const cw_seen *seen; /* CW_MASK_KIND: what may be chosen on which kind, by the dataset's classes; NULL =
+                            what has a time */
+    double *scratch;     /* as many as the largest model has classes */
 } cw_knowledge;
 
 typedef enum cw_kind {

@@ -1,6 +1,6 @@
 /* validate_score.c: how each contender chooses for a row, and what the choice is worth. Nothing here trains,
- * and nothing but the oracle looks at a row's times before choosing, except for which exist: what cannot run
- * is never chosen. */
+ * and nothing but the oracle looks at a row's times before choosing, except (CW_MASK_RECORD) for which
+ * exist: what cannot run is never chosen. */
 #include "validate.h"
 #include <math.h>
 #include <string.h>
@@ -43,13 +43,28 @@ static const double *times(const cw_dataset *data, size_t row) {
     return data->time + row * data->classes;
 }
 
-/* The first of the static order that has a time; family < 0 = any. -1 = none. */
+/* What may be chosen for a row. */
+typedef struct candidates {
+    const double *time;  /* CW_MASK_RECORD: what has a time; NULL = see `seen` */
+    const uint8_t *seen; /* CW_MASK_KIND: what has been seen; NULL = a kind never seen: anything */
+} candidates;
+
+static candidates candidates_of(const cw_knowledge *know, size_t row) {
+    if (!know->seen) return (candidates){times(know->data, row), NULL};
+    return (candidates){NULL, cw_row_seen(know->data, row, know->seen)};
+}
+
+static bool may(const candidates *of, size_t class) {
+    return of->time ? !isnan(of->time[class]) : !of->seen || of->seen[class];
+}
+
+/* The first of the static order that may be chosen; family < 0 = any. -1 = none. */
 static int32_t first_of_order(const cw_knowledge *know, size_t row, int family) {
     const cw_dataset *data = know->data;
     const size_t *order = know->order[data->problems[row].prec];
+    candidates of = candidates_of(know, row);
     for (size_t i = 0; i < data->classes; i++)
-        if (!isnan(times(data, row)[order[i]]) &&
-            (family < 0 || (int)data->class_info[order[i]].family == family))
+        if (may(&of, order[i]) && (family < 0 || (int)data->class_info[order[i]].family == family))
             return (int32_t)order[i];
     return -1;
 }
@@ -69,17 +84,19 @@ static cw_pick pick_learned(const cw_knowledge *know, size_t learner, size_t row
     const cw_model *model = scored->model;
     if (!model) return fall_back(know, row);
     const cw_dataset *data = know->data;
+    candidates of = candidates_of(know, row);
+    if (!of.time && !of.seen) return fall_back(know, row);
     model->learner->predict(model->state, data->x + row * data->columns, know->scratch, NULL, NULL);
     int64_t best = -1, unmasked = -1;
     bool unmasked_runs = false;
     for (size_t c = 0; c < model->class_count; c++) {
         int32_t class = scored->class_of[c];
-        bool runs = class >= 0 && !isnan(times(data, row)[class]);
         if (cheaper(model, know->scratch, c, unmasked)) {
             unmasked = (int64_t)c;
-            unmasked_runs = runs;
+            unmasked_runs = class >= 0 && !isnan(times(data, row)[class]);
         }
-        if (runs && cheaper(model, know->scratch, c, best)) best = (int64_t)c;
+        if (class >= 0 && may(&of, (size_t) class) && cheaper(model, know->scratch, c, best))
+            best = (int64_t)c;
     }
     cw_pick pick = best >= 0 ? (cw_pick){.class = scored->class_of[best]} : fall_back(know, row);
     pick.unmasked_infeasible = !unmasked_runs;
@@ -115,6 +132,8 @@ cw_verdict cw_judge(const cw_knowledge *know, cw_pick pick, size_t row) {
     v.best_static = time[first_of_order(know, row, -1)];
     for (size_t c = 0; c < data->classes; c++)
         if (time[c] > v.slowest) v.slowest = time[c];
+    if (isnan(v.best_static)) v.best_static = v.slowest;
+    if (isnan(v.library)) v.library = v.slowest;
     double noise =
         (isnan(spread[pick.class]) ? 0 : spread[pick.class]) + (isnan(spread[best]) ? 0 : spread[best]);
     v.tie = time[pick.class] - time[best] <= noise;

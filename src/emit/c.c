@@ -305,6 +305,65 @@ static void put_features(emitter *e) {
     cw_buf_put(&e->out, "    return 1;\n}\n\n");
 }
 
+/* Tables of the kinds of kernel that training saw, and of the classes that had a time on each. */
+static void put_kinds(emitter *e) {
+    const cw_seen *seen = e->model->seen;
+    put(e, "/* Kinds of kernel that training saw, ascending:");
+    for (size_t f = 0; f < seen->fields; f++) cw_buf_printf(&e->out, " %s", cw_kind_names[f]);
+    put(e, ". */\nstatic const int32_t @_kinds[]");
+    cw_buf_printf(&e->out, "[%zu] = {\n", seen->fields);
+    for (size_t k = 0; k < seen->kinds; k++)
+        for (size_t f = 0; f < seen->fields; f++)
+            cw_buf_printf(&e->out, "%s%d%s", f ? ", " : "    {", seen->key[k * seen->fields + f],
+                          f + 1 < seen->fields ? "" : "},\n");
+    put(e, "};\n\n/* Classes that had a time on each. */\nstatic const unsigned char @_seen[]");
+    cw_buf_printf(&e->out, "[%zu] = {\n", seen->classes);
+    for (size_t k = 0; k < seen->kinds; k++)
+        for (size_t c = 0; c < seen->classes; c++)
+            cw_buf_printf(&e->out, "%s%d%s", c ? "," : "    {", seen->has[k * seen->classes + c],
+                          c + 1 < seen->classes ? "" : "},\n");
+    put(e, "};\n\n/* The kind of a valid problem, NULL = never seen. */\n"
+           "static const unsigned char *@_find(const @_problem *p) {\n    const int32_t key[] = {");
+    for (size_t f = 0; f < seen->fields; f++)
+        cw_buf_printf(&e->out, "%s%s", f ? ", " : "", cw_kind_expressions[f]);
+    cw_buf_printf(&e->out,
+                  "};\n    unsigned int first = 0, behind = %zu, middle, i;\n"
+                  "    while (first < behind) {\n"
+                  "        middle = first + (behind - first) / 2;\n",
+                  seen->kinds);
+    cw_buf_printf(&e->out, "        for (i = 0; i < %zu", seen->fields);
+    put(e, " && key[i] == @_kinds[middle][i]; i++) {\n        }\n");
+    cw_buf_printf(&e->out, "        if (i == %zu) ", seen->fields);
+    put(e, "return @_seen[middle];\n"
+           "        if (key[i] < @_kinds[middle][i])\n"
+           "            behind = middle;\n"
+           "        else\n"
+           "            first = middle + 1;\n"
+           "    }\n    return NULL;\n}\n\n");
+}
+
+/* Choosing among what training saw on such a kernel; where that is nothing, by the static order. */
+static void put_masked(emitter *e) {
+    const cw_model *m = e->model;
+    put(e, "/* The order that needs no problem, best first. */\nstatic const short @_order[] = {");
+    for (int32_t place = 0; place < (int32_t)m->class_count; place++)
+        for (size_t c = 0; c < m->class_count; c++)
+            if (m->static_rank[c] == place) cw_buf_printf(&e->out, "%s%zu", place ? ", " : "", c);
+    put(e, "};\n\n"
+           "static int @_masked(const @_problem *p, const double *x, const unsigned char *allowed) {\n"
+           "    const unsigned char *seen = @_find(p);\n"
+           "    int index = -1, i;\n");
+    cw_buf_printf(&e->out, "    unsigned char both[%zu];\n", m->class_count);
+    cw_buf_printf(&e->out,
+                  "    if (seen && allowed)\n"
+                  "        for (i = 0; i < %zu; i++) both[i] = seen[i] && allowed[i];\n",
+                  m->class_count);
+    put(e, "    if (seen) index = @_pick(x, allowed ? both : seen);\n");
+    cw_buf_printf(&e->out, "    for (i = 0; index < 0 && i < %zu; i++)\n", m->class_count);
+    put(e, "        if (!allowed || allowed[@_order[i]]) index = @_order[i];\n"
+           "    return index;\n}\n\n");
+}
+
 static void put_choose(emitter *e) {
     const cw_model *m = e->model;
     put(e, "static const char *const @_names[] = {\n");
@@ -313,11 +372,16 @@ static void put_choose(emitter *e) {
         put_string(&e->out, m->classes[i]);
         cw_buf_put(&e->out, ",\n");
     }
-    put(e, "};\n\n"
-           "int @_choose(const @_problem *p, const unsigned char *allowed, const char **name) {\n");
+    put(e, "};\n\n");
+    if (m->seen) {
+        put_kinds(e);
+        put_masked(e);
+    }
+    put(e, "int @_choose(const @_problem *p, const unsigned char *allowed, const char **name) {\n");
     cw_buf_printf(&e->out, "    double x[%zu];\n", m->column_count);
-    put(e, "    const int index = @_features(p, x) ? @_pick(x, allowed) : -1;\n"
-           "    if (name) *name = index < 0 ? NULL : @_names[index];\n"
+    put(e, m->seen ? "    const int index = @_features(p, x) ? @_masked(p, x, allowed) : -1;\n"
+                   : "    const int index = @_features(p, x) ? @_pick(x, allowed) : -1;\n");
+    put(e, "    if (name) *name = index < 0 ? NULL : @_names[index];\n"
            "    return index;\n}\n");
 }
 

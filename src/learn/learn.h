@@ -6,6 +6,7 @@
 #define CW_LEARN_H
 
 #include "../base/base.h"
+#include "seen.h"
 #include "../../include/convwise/tools.h"
 #include <jansson.h>
 
@@ -90,6 +91,8 @@ struct cw_model {
     char **classes;       /* implementation names */
     int32_t *static_rank; /* per class: its place (0 = first) in the static order, which needs no model: see
                              cw_static_order in src/dataset; a permutation */
+    cw_seen
+        *seen; /* which classes had a time on which kinds of problem; NULL = not known: anything may run */
     /* Provenance: free text, for people and for the emitted header. Never NULL. */
     char *feature_set, *machine, *cpu, *data_hash, *tool_version, *settings;
     size_t rows;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char format_name[] = "convwise-model";
-enum { FORMAT_VERSION = 1 };
+enum { FORMAT_VERSION = 2, FORMAT_OLDEST = 1 }; /* version 1 has no "seen" */
 
 static void free_texts(char **texts, size_t count) {
     for (size_t i = 0; texts && i < count; i++) cw_free(texts[i]);
@@ -36,6 +36,7 @@ void cw_model_free(cw_model *model) {
     free_texts(model->classes, model->class_count);
     cw_free(model->bound);
     cw_free(model->static_rank);
+    cw_seen_free(model->seen);
     text_field fields[TEXT_FIELDS];
     text_fields(model, fields);
     for (size_t i = 0; i < TEXT_FIELDS; i++) cw_free(*fields[i].value);
@@ -177,6 +178,14 @@ static cw_status read_validation(const reader *r, const json_t *json, cw_model *
     return m->validation ? CW_OK : cw_fail_memory(r->err);
 }
 
+static cw_status read_seen(const reader *r, const json_t *json, cw_model *m) {
+    const json_t *seen = json_object_get(json, "seen");
+    cw_error inner;
+    if (!seen || json_is_null(seen)) return CW_OK;
+    cw_status status = cw_seen_load(seen, m->class_count, &m->seen, &inner);
+    return status == CW_OK ? CW_OK : refuse(r, status, "%s", inner.message);
+}
+
 static cw_status read_state(const reader *r, const json_t *json, cw_model *m) {
     const json_t *state = json_object_get(json, "state");
     cw_error inner;
@@ -192,10 +201,11 @@ static cw_status read_head(const reader *r, const json_t *json, cw_model *m) {
         strcmp(json_string_value(format), format_name) != 0)
         return REFUSE(r, "not a model: \"format\" is not \"%s\"", format_name);
     if (!json_is_integer(version)) return REFUSE(r, "version: must be a whole number");
-    if (json_integer_value(version) != FORMAT_VERSION)
+    if (json_integer_value(version) < FORMAT_OLDEST || json_integer_value(version) > FORMAT_VERSION)
         return REFUSE(
-            r, "version %lld of the model format; this program reads version %d: train the model again",
-            (long long)json_integer_value(version), FORMAT_VERSION);
+            r,
+            "version %lld of the model format; this program reads versions %d to %d: train the model again",
+            (long long)json_integer_value(version), FORMAT_OLDEST, FORMAT_VERSION);
     if (!json_is_string(learner) || !name_ok(json_string_value(learner), json_string_length(learner)))
         return REFUSE(r, "learner: must be a name");
     m->learner = cw_learner_find(json_string_value(learner));
@@ -213,6 +223,7 @@ cw_status cw_model_from_json(const json_t *json, const char *where, cw_model **o
     if (status == CW_OK) status = read_static_order(&r, json, m);
     if (status == CW_OK) status = read_provenance(&r, json, m);
     if (status == CW_OK) status = read_validation(&r, json, m);
+    if (status == CW_OK) status = read_seen(&r, json, m);
     if (status == CW_OK) status = read_state(&r, json, m);
     if (status == CW_OK)
         *out = m;
@@ -287,6 +298,7 @@ json_t *cw_model_to_json(const cw_model *m) {
     bad |= json_object_set_new(json, "provenance", provenance_to_json(m));
     bad |=
         json_object_set_new(json, "validation", m->validation ? json_deep_copy(m->validation) : json_null());
+    bad |= json_object_set_new(json, "seen", m->seen ? cw_seen_save(m->seen) : json_null());
     bad |= json_object_set_new(json, "state", m->learner->save(m->state));
     if (!bad) return json;
     json_decref(json);

@@ -25,6 +25,23 @@ static inline int32_t cw_extent(int32_t k, int32_t d) {
     return (k - 1) * (d + 1) + 1;
 } /* dilated kernel size */
 
+/* X(name, expression in p): a problem's kind, whole numbers that decide, sizes aside, whether an
+ * implementation takes it at all. Expressions are compiled here and printed by the emitter, so both compute
+ * the same. */
+#define CW_KIND_FIELDS(X)                                                                                    \
+    X(kh, p->kh)                                                                                             \
+    X(kw, p->kw) X(kd, p->kd) X(sh, p->sh) X(sw, p->sw) X(sd, p->sd) X(dh, p->dh) X(dw, p->dw) X(dd, p->dd)  \
+        X(grouping, p->g == 1       ? 0                                                                      \
+                    : p->g == p->ic ? 2                                                                      \
+                                    : 1) /* dense, grouped, depthwise */                                     \
+        X(prec, p->prec) X(zp, p->zp) X(layout, p->layout) X(dir, p->dir)
+#define X(name, expression) +1
+enum { CW_KIND_FIELD_COUNT = 0 CW_KIND_FIELDS(X) };
+#undef X
+extern const char *const cw_kind_names[CW_KIND_FIELD_COUNT];
+extern const char *const cw_kind_expressions[CW_KIND_FIELD_COUNT];
+void cw_problem_kind(const cw_problem *p, int32_t key[CW_KIND_FIELD_COUNT]);
+
 /* What an implementation of oneDNN is, from its name, e.g. "brgconv:avx512_core". */
 cw_family cw_family_of_onednn(const char *info);
 

@@ -46,8 +46,17 @@ static const char *why_not(const cw_context *ctx, const cw_found *found, size_t 
     return "this build has no implementation of that name";
 }
 
-/* Ranks by cost; ctx NULL = nothing is checked. Returns whether any can run. The scratch of 40 kB is the
- * price of not allocating. */
+static const char never_measured[] = "never measured on such a kernel";
+
+static const uint8_t *seen_on(const cw_model *model, const cw_problem *p) {
+    int32_t key[CW_KIND_FIELD_COUNT];
+    if (!model->seen) return NULL;
+    cw_problem_kind(p, key);
+    return cw_seen_find(model->seen, key);
+}
+
+/* Ranks by cost; ctx NULL = only what the model saw is known. Returns whether any can run. The scratch of 40
+ * kB is the price of not allocating. */
 static bool rank(const cw_model *model, const cw_context *ctx, const cw_problem *p, const cw_found *found,
                  size_t found_count, cw_choice *out, size_t capacity, size_t *count) {
     double x[CW_MODEL_MOST], cost[CW_MODEL_MOST], share[CW_MODEL_MOST], unit[CW_MODEL_MOST];
@@ -57,11 +66,19 @@ static bool rank(const cw_model *model, const cw_context *ctx, const cw_problem 
     cw_problem_sizes(p, &sizes);
     cw_features_eval((const cw_feature *const *)model->bound, model->column_count, p, x);
     model->learner->predict(model->state, x, cost, share, unit);
+    const uint8_t *seen = ctx ? NULL : seen_on(model, p); /* a context knows better */
+    bool judged = !ctx && model->seen;
     for (size_t c = 0; c < n; c++) by_place[model->static_rank[c]] = c;
     for (size_t i = 0; i < n; i++) { /* in order of place, so that ties keep it */
         size_t c = by_place[i];
         cw_choice choice = {model->classes[c], cost[c], share[c], unit[c] * (double)sizes.macs, NULL};
         if (ctx) choice.why_not = why_not(ctx, found, found_count, choice.impl);
+        if (judged &&
+            !(seen && seen[c])) { /* the learner has nothing to go by: behind the others, by place */
+            choice.cost = INFINITY;
+            choice.ns = NAN;
+            choice.why_not = never_measured;
+        }
         any |= !choice.why_not;
         insert(out, capacity, &held, &choice);
     }

@@ -3,6 +3,7 @@
 #include "../learn/learn.h"
 #include "../problem/problem.h"
 #include "../../include/convwise/tools.h"
+#include <string.h>
 
 static cw_status bind(cw_model *model, const char *where, cw_error *err) {
     model->bound = cw_alloc_n(model->column_count, sizeof *model->bound);
@@ -15,6 +16,15 @@ static cw_status bind(cw_model *model, const char *where, cw_error *err) {
                            "use convwise %.20s",
                            where, model->columns[i], cw_version(), model->tool_version);
     }
+    const cw_seen *seen = model->seen;
+    bool known = !seen || seen->fields == CW_KIND_FIELD_COUNT;
+    for (size_t i = 0; seen && known && i < seen->fields; i++)
+        known = strcmp(seen->names[i], cw_kind_names[i]) == 0;
+    if (!known)
+        return cw_fail(
+            err, CW_MISMATCH,
+            "%.80s sorts kernels by other fields than this convwise (%s): retrain, or use convwise %.20s",
+            where, cw_version(), model->tool_version);
     return CW_OK;
 }
 

@@ -341,6 +341,25 @@ static void ask_borders(check *k) {
     }
 }
 
+/* With a mask: the first of the library's whole ranking that is allowed. */
+static void ask_allowed(check *k, const cw_problem *p) {
+    unsigned char allowed[CLASSES];
+    cw_choice ranking[CLASSES];
+    size_t count, i = 0;
+    const char *name = "untouched";
+    random_mask(k, allowed);
+    k->c->choose(p, allowed, &name);
+    k->asked++;
+    assert_int_equal(cw_choose(k->model, NULL, p, ranking, CLASSES, &count, NULL), CW_OK);
+    assert_int_equal(count, CLASSES);
+    for (; i < count; i++) {
+        size_t c = 0;
+        while (strcmp(class_names[c], ranking[i].impl) != 0) c++;
+        if (allowed[c]) break;
+    }
+    k->wrong += i == count ? name != NULL : !name || strcmp(name, ranking[i].impl) != 0;
+}
+
 static void ask_choose(check *k, const cw_problem *p) {
     const char *name = "untouched";
     cw_choice best;
@@ -354,6 +373,7 @@ static void ask_choose(check *k, const cw_problem *p) {
     }
     assert_int_equal(cw_choose(k->model, NULL, p, &best, 1, &count, NULL), CW_OK);
     k->wrong += index < 0 || !name || strcmp(name, best.impl) != 0 || strcmp(name, class_names[index]) != 0;
+    ask_allowed(k, p);
 }
 
 /* A problem, and it with each field one up, one down, and at the ends of what fits in it. */

@@ -193,7 +193,7 @@ static void test_model__malformed_head_is_refused(void **unused) {
         {"\"version\":1", "\"version\":1,\"version\":1", "duplicate"},
         {"convwise-model", "other", "not a model: \"format\""},
         {"\"convwise-model\"", "17", "not a model: \"format\""},
-        {"\"version\":1", "\"version\":2", "version 2 of the model format"},
+        {"\"version\":1", "\"version\":3", "version 3 of the model format"},
         {"\"version\":1", "\"version\":1.0", "version: must be"},
         {"\"version\":1,", "", "version: must be"},
         {"\"tree\"", "\"forest\"", "learner: \"forest\" is unknown"},

@@ -319,21 +319,21 @@ static void test_validate__given_model_is_scored_in_sample(void **state) {
     for (size_t row = 0; row < 4; row++) data->x[row] = data->problems[row].ih;
     cw_model *model = trained(data);
     cw_report *report;
-    assert_int_equal(cw_validate_model(data, model, &report, NULL), CW_OK);
+    assert_int_equal(cw_validate_model(data, model, CW_MASK_RECORD, &report, NULL), CW_OK);
     assert_non_null(strstr(report->note, "in sample"));
     close_to(contender(report, "tree")->pooled.regret, 0);
     assert_int_equal(contender(report, "tree")->pooled.layers, 7);
     cw_report_free(report);
     data->hash[0] = '0';
-    assert_int_equal(cw_validate_model(data, model, &report, NULL), CW_OK);
+    assert_int_equal(cw_validate_model(data, model, CW_MASK_RECORD, &report, NULL), CW_OK);
     assert_null(strstr(report->note, "in sample"));
     cw_report_free(report);
     data->features[0] = cw_feature_find("ic");
     cw_error err = {0};
-    assert_int_equal(cw_validate_model(data, model, &report, &err), CW_MISMATCH);
+    assert_int_equal(cw_validate_model(data, model, CW_MASK_RECORD, &report, &err), CW_MISMATCH);
     data->features[0] = cw_feature_find("ih");
     for (size_t c = 0; c < 3; c++) data->class_info[c].name[0] = 'u';
-    assert_int_equal(cw_validate_model(data, model, &report, &err), CW_MISMATCH);
+    assert_int_equal(cw_validate_model(data, model, CW_MASK_RECORD, &report, &err), CW_MISMATCH);
     cw_model_free(model);
     cw_dataset_free(data);
 }
