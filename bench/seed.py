@@ -65,7 +65,8 @@ Other networks of the same experiment need another table like `layers.csv` and t
   best static is the operator with the smallest total among those with a time on every layer, which is known only after
   looking at these very layers. **Charged**: such a layer runs with GEMM. Loss = charged time over that of the fastest operators, less one.
 - **arm cl**, **arm neon**: what version 20.08 of the Arm library would take by itself, as rules (src/problem/arm_rules.c); newer than
-  the times, which are of 2018 or so. The NEON rule is for its processors' functions, not for this GPU; shown for comparison.
+  the times, which are of 2018 or so. The NEON rule is for its processors' functions, not for this GPU; shown for comparison. Where a
+  rule takes Winograd and the tables have no time of it, the layer is charged as GEMM, as everybody's is.
 """)
 
     print("## What holds of the claim\n")
