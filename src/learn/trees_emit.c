@@ -246,7 +246,8 @@ static void add_complete(emitter *e, chunk *k) {
     size_t leaves = (size_t)1 << k->depth;
     k->node = e->column.count;
     k->slot = e->slot.count;
-    for (size_t i = 0; i < (leaves - 1) * LANES; i++) add(&e->column, 0), add(&e->at, 0);
+    /* At least one: C has no empty tables. */
+    for (size_t i = 0; i < (leaves > 1 ? leaves - 1 : 1) * LANES; i++) add(&e->column, 0), add(&e->at, 0);
     for (size_t i = 0; i < leaves * LANES; i++) add(&e->slot, 0);
     if (e->column.failed || e->at.failed || e->slot.failed) return;
     for (size_t lane = 0; lane < LANES; lane++) {
@@ -391,58 +392,67 @@ static void put_classes(emitter *e, size_t shared) {
     put(e, "};\n\n");
 }
 
-static void put_lanes(emitter *e, const char *before, const char *each, const char *after) {
-    cw_buf_put(e->out, before);
-    for (int lane = 0; lane < LANES; lane++)
-        for (const char *c = each; *c; c++)
-            if (*c == '#')
-                cw_buf_printf(e->out, "%d", lane);
-            else if (*c == '@')
-                cw_buf_put(e->out, e->prefix);
-            else
-                cw_buf_printf(e->out, "%c", *c);
-    cw_buf_put(e->out, after);
+/* `each` eight times with the lane's number for #, `between` between them. */
+static void put_lanes(emitter *e, const char *each, const char *between) {
+    for (int lane = 0; lane < LANES; lane++) {
+        cw_buf text = {0};
+        const char *from = each;
+        for (const char *at; (at = strchr(from, '#')); from = at + 1)
+            cw_buf_printf(&text, "%.*s%d", (int)(at - from), from, lane);
+        cw_buf_put(&text, from);
+        if (text.failed)
+            e->out->failed = true;
+        else
+            put(e, text.text);
+        if (lane + 1 < LANES) cw_buf_put(e->out, between);
+        cw_buf_release(&text);
+    }
+}
+
+static void put_linked_walk(emitter *e) {
+    const unsigned column_bits = e->pack->column_bits, high = column_bits + e->pack->cut_bits;
+    const unsigned long long column = (1ULL << column_bits) - 1, at = (1ULL << e->pack->cut_bits) - 1,
+                             leaf = at << column_bits;
+    char step[256];
+    put(e, e->slot.count > 0 ? "    if (@_chunk[k].depth == 255) {\n" : "    {\n");
+    put(e, "        /* A leaf has all bits of its cut set, and stays where it is. */\n"
+           "        const unsigned int *root = @_root + @_chunk[k].node;\n");
+    put_lanes(e, "        const @_word_t *w# = @_word + root[#];\n", "");
+    put(e, "        @_word_t ");
+    put_lanes(e, "n#", ", ");
+    put(e, ";\n        do {\n");
+    snprintf(step, sizeof step,
+             "            n# = *w#;\n            w# += code[n# & %llu] > (n# >> %u & %llu) ? n# >> %u : "
+             "(n# & %llu) != %llu ? 1u : 0u;\n",
+             column, column_bits, at, high, leaf, leaf);
+    put_lanes(e, step, "");
+    put(e, "        } while ((");
+    put_lanes(e, "n#", " & ");
+    cw_buf_printf(e->out, " & %llu) != %llu);\n", leaf, leaf);
+    snprintf(step, sizeof step, "        slot[#] = (unsigned int)(n# >> %u);\n", high);
+    put_lanes(e, step, "");
+    put(e, e->slot.count > 0 ? "        return;\n    }\n" : "    }\n");
+}
+
+static void put_complete_walk(emitter *e) {
+    put(e, "    {\n        const unsigned long depth = @_chunk[k].depth, leaves = 1ul << depth;\n"
+           "        unsigned long level, ");
+    put_lanes(e, "i# = 1", ", ");
+    put(e, ";\n        const @_slot_t *s = @_slot + @_chunk[k].slot;\n"
+           "        const @_column_t *c = @_column + @_chunk[k].node;\n"
+           "        const @_code_t *t = @_cut + @_chunk[k].node;\n"
+           "        for (level = 0; level < depth; level++) {\n");
+    put_lanes(e, "            i# = 2 * i# + (code[c[8 * i# + # - 8]] > t[8 * i# + # - 8] ? 1u : 0u);\n", "");
+    put(e, "        }\n");
+    put_lanes(e, "        slot[#] = s[8 * (i# - leaves) + #];\n", "");
+    put(e, "    }\n");
 }
 
 static void put_walk(emitter *e) {
-    const packing *p = e->pack;
-    unsigned long long column = (1ULL << p->column_bits) - 1, at = (1ULL << p->cut_bits) - 1;
-    put(e, "/* Eight trees' slots. */\n");
-    cw_buf_printf(e->out, "static void %s_walk(const %s *code, unsigned int k, unsigned int *slot) {\n",
-                  e->prefix, p->code);
-    put(e, "    const unsigned int depth = @_chunk[k].depth;\n");
-    if (e->root.count > 0) {
-        put(e, "    if (depth == 255) { /* a leaf has all bits of its cut set, and stays where it is */\n"
-               "        const unsigned int *root = @_root + @_chunk[k].node;\n");
-        char step[256];
-        snprintf(step, sizeof step,
-                 "            n# = *w#;\n            w# += code[n# & %llu] > (n# >> %u & %llu) ? n# >> %u : "
-                 "(n# & %llu) != %llu ? 1u : 0u;\n",
-                 column, p->column_bits, at, p->column_bits + p->cut_bits, at << p->column_bits,
-                 at << p->column_bits);
-        put_lanes(e, "", "        const @_word_t *w# = @_word + root[#];\n", "        @_word_t ");
-        put_lanes(e, "n0", "", "");
-        for (int lane = 1; lane < LANES; lane++) cw_buf_printf(e->out, ", n%d", lane);
-        put_lanes(e, ";\n        do {\n", step, "        } while ((n0");
-        for (int lane = 1; lane < LANES; lane++) cw_buf_printf(e->out, " & n%d", lane);
-        cw_buf_printf(e->out, " & %llu) != %llu);\n", at << p->column_bits, at << p->column_bits);
-        snprintf(step, sizeof step, "        slot[#] = (unsigned int)(n# >> %u);\n",
-                 p->column_bits + p->cut_bits);
-        put_lanes(e, "", step, "        return;\n    }\n");
-    }
-    if (e->slot.count > 0) {
-        put_lanes(e, "    {\n        const unsigned long leaves = 1ul << depth;\n        unsigned long level",
-                  ", i# = 1", ";\n");
-        put(e, "        const @_slot_t *s = @_slot + @_chunk[k].slot;\n");
-        if (e->column.count > 0) {
-            put(e, "        const @_column_t *c = @_column + @_chunk[k].node;\n"
-                   "        const @_code_t *t = @_cut + @_chunk[k].node;\n");
-            put_lanes(e, "        for (level = 0; level < depth; level++) {\n",
-                      "            i# = 2 * i# + (code[c[8 * i# + # - 8]] > t[8 * i# + # - 8] ? 1u : 0u);\n",
-                      "        }\n");
-        }
-        put_lanes(e, "", "        slot[#] = s[8 * (i# - leaves) + #];\n", "    }\n");
-    }
+    put(e, "/* Eight trees' slots. */\n"
+           "static void @_walk(const @_code_t *code, unsigned int k, unsigned int *slot) {\n");
+    if (e->root.count > 0) put_linked_walk(e);
+    if (e->slot.count > 0) put_complete_walk(e);
     put(e, "}\n\n");
 }
 
@@ -488,8 +498,8 @@ static void put_pick(emitter *e, size_t shared) {
         "        for (k = @_class[i].from; k < @_class[i].end; k++) {\n"
         "            if (best >= 0 && total + @_chunk[k].least >= least) break; /* cannot win any more */\n"
         "            @_walk(code, k, slot);\n");
-    put_lanes(e, "            total += (int)(slot[0]", "", "");
-    for (int lane = 1; lane < LANES; lane++) cw_buf_printf(e->out, " + slot[%d]", lane);
+    put(e, "            total += (int)(");
+    put_lanes(e, "slot[#]", " + ");
     cw_buf_printf(e->out, ") - %d;\n        }\n", LANES * 32768);
     put(e, "        if (k < @_class[i].end || (best >= 0 && total >= least)) continue;\n"
            "        best = c;\n        least = total;\n    }\n    return best;\n}\n");
@@ -501,15 +511,13 @@ static void put_all(emitter *e) {
     while (shared < e->chunk_count && e->chunks[shared].width > 1) shared++;
     cw_buf_printf(e->out, "typedef %s %s_code_t;\n", p->code, e->prefix);
     put_cuts(e);
-    if (e->column.count > 0) {
+    if (e->slot.count > 0) {
         put(e, "/* Nodes of complete trees, level by level, eight trees side by side: code of a column > cut "
                "goes\n"
                " * from i to 2i + 1, else to 2i. */\n");
         cw_buf_printf(e->out, "typedef %s %s_column_t;\n", p->column, e->prefix);
         put_table(e, p->column, "column", &e->column);
         put_table(e, p->code, "cut", &e->at);
-    }
-    if (e->slot.count > 0) {
         put(e, "/* Their leaves: of one class its value + 32768, of several the number of the row of values. "
                "*/\n");
         cw_buf_printf(e->out, "typedef %s %s_slot_t;\n", p->slot, e->prefix);
