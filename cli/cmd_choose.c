@@ -151,10 +151,11 @@ static int print_json(const ranking *r, const cw_model *model, bool checked) {
     for (size_t i = 0; i < r->shown; i++) {
         const cw_choice *c = &r->choices[i];
         json_array_append_new(
-            list, json_pack("{s:s, s:f, s:o, s:o, s:o, s:s?}", "implementation", c->impl, "share", c->share,
-                            "cost", isinf(c->cost) ? json_null() : json_real(c->cost), "predicted_ns",
-                            isnan(c->ns) ? json_null() : json_real(c->ns), "supported",
-                            checked ? json_boolean(!c->why_not) : json_null(), "why_not", c->why_not));
+            list, json_pack("{s:s, s:f, s:o, s:o, s:o, s:s?, s:o}", "implementation", c->impl, "share",
+                            c->share, "cost", isinf(c->cost) ? json_null() : json_real(c->cost),
+                            "predicted_ns", isnan(c->ns) ? json_null() : json_real(c->ns), "supported",
+                            checked ? json_boolean(!c->why_not) : json_null(), "why_not", c->why_not,
+                            "expected_regret", isnan(c->regret) ? json_null() : json_real(c->regret)));
     }
     json_t *json = json_pack("{s:s, s:s, s:o}", "problem", r->problem, "learner", cw_model_learner(model),
                              "ranking", list);
@@ -226,6 +227,9 @@ int cmd_choose(int argc, char **argv) {
                 "takes its place.\n");
         else
             print_confidence(model, r.problem);
+        if (!isnan(r.choices[0].regret))
+            printf("The first is expected to take %.1f %% more time than the fastest.\n",
+                   100 * r.choices[0].regret);
         if (r.why) printf("\nwhy:\n%s", r.why);
     }
     for (size_t i = 0; r.choices && i < r.count; i++) free((char *)(uintptr_t)r.choices[i].why_not);

@@ -6,10 +6,10 @@
 typedef struct options {
     cli_learn learn;
     const char *split, *output;
-    bool json;
+    bool json, no_calibrate;
 } options;
 
-enum { VALIDATE = 1000 };
+enum { VALIDATE = 1000, NO_CALIBRATE };
 
 static const struct argp_option table[] = {
     {"validate", VALIDATE, "SPLIT", 0,
@@ -18,6 +18,8 @@ static const struct argp_option table[] = {
      "network where the store has at least two, else group)",
      0},
     {"output", 'o', "MODEL", 0, "File to write (default model.json)", 0},
+    {"no-calibrate", NO_CALIBRATE, NULL, 0,
+     "Do not find out how much a choice may lose (saves five trainings)", 0},
     {"json", 'j', NULL, 0, "Print one JSON document: file, learner, size, figures", 0},
     {0},
 };
@@ -30,6 +32,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case VALIDATE:
         o->split = arg;
+        return 0;
+    case NO_CALIBRATE:
+        o->no_calibrate = true;
         return 0;
     case 'o':
         o->output = arg;
@@ -118,6 +123,8 @@ static int train(const options *o) {
     cw_model *model = NULL;
     cw_train_options settings = o->learn.train;
     settings.learner = o->learn.learners[0] ? o->learn.learners[0] : "tree";
+    settings.split = o->split && strcmp(o->split, "none") != 0 ? o->split : NULL;
+    settings.calibrate = !o->no_calibrate;
     cw_status status;
     if ((status = cli_learn_load(&o->learn, &data, &err)) == CW_OK &&
         (status = cw_train(data, &settings, &model, &err)) == CW_OK &&

@@ -6,7 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MODEL = 1000, SPLIT, CONFUSION, SEED_MODE, PUBLISHED, MARKDOWN, FAST_MATH, SEEDS, SEEDS_MOST = 100 };
+enum {
+    MODEL = 1000,
+    SPLIT,
+    CONFUSION,
+    SEED_MODE,
+    PUBLISHED,
+    MARKDOWN,
+    FAST_MATH,
+    SEEDS,
+    RELIABILITY,
+    SEEDS_MOST = 100
+};
 
 typedef struct options {
     cli_learn learn;
@@ -25,6 +36,8 @@ static const struct argp_option table[] = {
      0},
     {"seeds", SEEDS, "N", 0,
      "Split and train N times, with seeds --seed, --seed + 1, ...; print mean and spread (default 1)", 0},
+    {"reliability", RELIABILITY, NULL, 0,
+     "Compare the loss that the learners promise with the loss met (five more trainings a fold)", 0},
     {"confusion", CONFUSION, NULL, 0, "List which implementation was chosen where which one was fastest", 0},
     {"seed-mode", SEED_MODE, NULL, 0,
      "The seed's experiment (docs/seed.md): learn from imported labels, choose for imported layers with "
@@ -51,6 +64,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case SEEDS:
         o->seeds = (int32_t)cli_whole(state, "seeds", arg, 1, SEEDS_MOST);
+        return 0;
+    case RELIABILITY:
+        o->learn.train.calibrate = true;
         return 0;
     case CONFUSION:
         o->confusion = true;
@@ -345,11 +361,30 @@ static json_t *spread_json(const spread *seeds) {
     return all;
 }
 
+static void print_reliability(const cw_contender *contender) {
+    if (contender->promise_count == 0) return;
+    printf("\n%s: share of time that choices were expected to lose, against what they lost:\n",
+           contender->name);
+    cli_table *to = cli_table_new((const char *const[]){">layers", ">promised", ">met", ">ratio", NULL});
+    for (size_t i = 0; i < contender->promise_count; i++) {
+        const cw_promise *p = &contender->promises[i];
+        row r = {.count = 0};
+        snprintf(cell(&r), CELL, "%lld", (long long)p->layers);
+        snprintf(cell(&r), CELL, "%.2f%%", 100 * p->promised);
+        snprintf(cell(&r), CELL, "%.2f%%", 100 * p->met);
+        snprintf(cell(&r), CELL, "-");
+        if (p->met > 0) snprintf(r.cells[r.count - 1], CELL, "%.2f", p->promised / p->met);
+        print_row(to, &r);
+    }
+    cli_table_print(to);
+}
+
 static int show(const options *o, const spread *seeds, cw_error *err) {
     if (!o->json) {
         const cw_report *report = seeds->reports[0];
         print_report(report);
         print_spread(seeds);
+        for (size_t k = 0; k < report->contender_count; k++) print_reliability(&report->contenders[k]);
         for (size_t k = 0; o->confusion && k < report->contender_count; k++)
             if (report->contenders[k].confusion) print_confusion(report, &report->contenders[k]);
         return CLI_DONE;

@@ -293,6 +293,8 @@ typedef struct cw_train_options {
                           the sense of a split of cw_validate_options; NULL = its default */
     bool tune; /* choose among the learner's settings by cross-validation inside the rows; what is given here
                   is kept */
+    bool calibrate;  /* find out on held-out rows how much a choice loses (cw_choice.regret); five more
+                        trainings */
     int32_t threads; /* that train, 0 = 1; the result does not depend on it */
     uint64_t seed;
 } cw_train_options;
@@ -342,6 +344,13 @@ typedef struct cw_score {
     double within_5pct, over_1_5x; /* shares */
 } cw_score;
 
+/* About a tenth of the layers, those with neighbouring promises of cw_choice.regret; equal promises stand
+ * together. */
+typedef struct cw_promise {
+    int64_t layers;
+    double promised, met; /* geometric means: share of time lost */
+} cw_promise;
+
 /* A way of choosing: a learner or a baseline ("oracle", "best static", "always direct", "library", ...). */
 typedef struct cw_contender {
     const char *name;
@@ -349,6 +358,9 @@ typedef struct cw_contender {
     cw_score pooled;
     cw_score by_prec[CW_PREC_COUNT]; /* pooled by cw_prec; layers = 0 where the data has none */
     const cw_score *groups;          /* one a group */
+    const cw_promise *promises;      /* learners with calibration: promised against met, by rising promise */
+    size_t promise_count;
+    const char *const *settings; /* learners: one text a fold, "" = nothing was learned; NULL for baselines */
     const int64_t *confusion; /* classes x classes, [truth * classes + chosen], layers; NULL for baselines */
 } cw_contender;
 
@@ -365,6 +377,8 @@ typedef struct cw_report {
     size_t group_count;
     const cw_contender *contenders; /* learners first, then baselines */
     size_t contender_count;
+    const char *const *folds; /* names, as the settings are listed; none for a given model */
+    size_t fold_count;
     const char *const *classes;
     size_t class_count;
 } cw_report;

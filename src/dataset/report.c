@@ -39,7 +39,7 @@ static cw_status copy_classes(const cw_dataset *data, cw_draft *draft, cw_error 
 }
 
 cw_status cw_draft_make(const cw_dataset *data, const char *const *learners, size_t group_capacity,
-                        cw_draft **out, cw_error *err) {
+                        size_t fold_count, cw_draft **out, cw_error *err) {
     cw_draft *draft = *out = cw_alloc(sizeof *draft);
     if (!draft) return cw_fail_memory(err);
     while (learners[draft->learner_count]) draft->learner_count++;
@@ -53,7 +53,13 @@ cw_status cw_draft_make(const cw_dataset *data, const char *const *learners, siz
     draft->confusion =
         cw_alloc_n(draft->learner_count * data->classes * data->classes, sizeof *draft->confusion);
     draft->classes = cw_alloc_n(data->classes, sizeof *draft->classes);
-    cw_status status = draft->groups && draft->group_names && draft->contenders && draft->roles &&
+    draft->fold_count = fold_count;
+    draft->folds = cw_alloc_n(fold_count + 1, sizeof *draft->folds);
+    draft->settings = cw_alloc_n(draft->learner_count * fold_count + 1, sizeof *draft->settings);
+    draft->promises = cw_alloc_n(draft->learner_count, sizeof *draft->promises);
+    draft->promise_sum = cw_alloc_n(draft->learner_count * CW_DECILES, sizeof *draft->promise_sum);
+    bool more = draft->folds && draft->settings && draft->promises && draft->promise_sum;
+    cw_status status = more && draft->groups && draft->group_names && draft->contenders && draft->roles &&
                                draft->scores && draft->confusion && draft->classes
                            ? copy_classes(data, draft, err)
                            : cw_fail_memory(err);
@@ -79,9 +85,14 @@ void cw_draft_finish(cw_draft *draft) {
         cw_score_finish(&contender->pooled);
         for (size_t prec = 0; prec < CW_COUNT(contender->by_prec); prec++)
             cw_score_finish(&contender->by_prec[prec]);
-        if (k < draft->learner_count)
-            contender->confusion = draft->confusion + k * report->class_count * report->class_count;
+        if (k >= draft->learner_count) continue;
+        contender->confusion = draft->confusion + k * report->class_count * report->class_count;
+        contender->promises = draft->promise_sum + k * CW_DECILES;
+        contender->promise_count = cw_promises_sum(&draft->promises[k], draft->promise_sum + k * CW_DECILES);
+        contender->settings = (const char *const *)draft->settings + k * draft->fold_count;
     }
+    report->folds = (const char *const *)draft->folds;
+    report->fold_count = draft->fold_count;
     report->split = draft->split;
     report->note = draft->note[0] ? draft->note : NULL;
     report->groups = draft->groups;
@@ -93,6 +104,14 @@ void cw_report_free(cw_report *report) {
     if (!report) return;
     cw_draft *draft = (cw_draft *)report;
     for (size_t c = 0; draft->classes && c < report->class_count; c++) cw_free(draft->classes[c]);
+    for (size_t i = 0; draft->folds && i < draft->fold_count; i++) cw_free(draft->folds[i]);
+    for (size_t i = 0; draft->settings && i < draft->fold_count * draft->learner_count; i++)
+        cw_free(draft->settings[i]);
+    for (size_t k = 0; draft->promises && k < draft->learner_count; k++) cw_free(draft->promises[k].kept);
+    cw_free(draft->folds);
+    cw_free(draft->settings);
+    cw_free(draft->promises);
+    cw_free(draft->promise_sum);
     cw_free(draft->groups);
     cw_free(draft->group_names);
     cw_free(draft->contenders);
@@ -191,6 +210,27 @@ static json_t *confusion_json(const cw_contender *contender, size_t classes) {
     return NULL;
 }
 
+/* "settings": [{"fold", "settings"}], "reliability": [{"layers", "promised", "met"}] where there are any. */
+static int put_learner(json_t *object, const cw_report *report, const cw_contender *contender) {
+    json_t *settings = json_array(), *promises = json_array();
+    int bad = 0;
+    for (size_t f = 0; f < report->fold_count; f++)
+        bad |= json_array_append_new(
+            settings, json_pack("{s:s, s:s}", "fold", report->folds[f], "settings", contender->settings[f]));
+    for (size_t i = 0; i < contender->promise_count; i++) {
+        const cw_promise *p = &contender->promises[i];
+        bad |= json_array_append_new(promises,
+                                     json_pack("{s:I, s:o, s:o}", "layers", (json_int_t)p->layers, "promised",
+                                               number(p->promised), "met", number(p->met)));
+    }
+    bad |= json_object_set_new(object, "settings", settings);
+    if (contender->promise_count)
+        bad |= json_object_set_new(object, "reliability", promises);
+    else
+        json_decref(promises);
+    return bad;
+}
+
 static json_t *contender_json(const cw_report *report, const cw_contender *contender) {
     json_t *groups = json_array(), *precisions = json_object();
     json_t *object = json_object();
@@ -202,6 +242,7 @@ static json_t *contender_json(const cw_report *report, const cw_contender *conte
     bad |= json_object_set_new(object, "precisions", precisions);
     if (contender->confusion)
         bad |= json_object_set_new(object, "confusion", confusion_json(contender, report->class_count));
+    if (!contender->baseline) bad |= put_learner(object, report, contender);
     if (!bad) return object;
     json_decref(object);
     return NULL;

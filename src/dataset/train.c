@@ -2,6 +2,7 @@
  * itself is src/learn's. */
 #include "dataset.h"
 #include "../learn/folds.h"
+#include "../learn/heldout.h"
 #include <math.h>
 #include <string.h>
 
@@ -166,7 +167,8 @@ static cw_status check_rows(const cw_dataset *data, const size_t *rows, size_t c
                    count, data->class_info[data->y[rows[0]]].name);
 }
 
-static cw_status resolve(const cw_train_options *options, const cw_learner **learner, cw_learn_options *out,
+/* given: what the user set, 0 = open. */
+static cw_status resolve(const cw_train_options *options, const cw_learner **learner, cw_learn_options *given,
                          cw_error *err) {
     const char *name = options->learner ? options->learner : "tree";
     *learner = cw_learner_find(name);
@@ -181,13 +183,14 @@ static cw_status resolve(const cw_train_options *options, const cw_learner **lea
         cw_buf_release(&names);
         return status;
     }
-    *out = (cw_learn_options){.threads = options->threads > 0 ? options->threads : 1, .seed = options->seed};
+    *given =
+        (cw_learn_options){.threads = options->threads > 0 ? options->threads : 1, .seed = options->seed};
 #define X(type, field, option, least, most, help)                                                            \
     if (!(options->field >= 0 && (double)options->field <= (double)(most)) ||                                \
         (options->field > 0 && (double)options->field < (double)(least)))                                    \
         return cw_fail(err, CW_INVALID, option " must be between %g and %g, or 0 for the default",           \
                        (double)(least), (double)(most));                                                     \
-    out->field = options->field > 0 ? options->field : (*learner)->defaults.field;
+    given->field = options->field;
     CW_SETTINGS(X)
 #undef X
     return CW_OK;
@@ -266,14 +269,33 @@ static uint8_t *find_lost(const cw_dataset *data, const size_t *rows, const cw_m
     return lost;
 }
 
-/* What the rows show to run where, kept by the model; labels tell nothing of what else could run. */
+/* What the rows show to run where, kept by the model; labels tell nothing of what else could run. lost: what
+ * m->lost borrows. */
 static cw_status see(const cw_dataset *data, const size_t *rows, const class_map *map,
-                     const cw_train_options *options, cw_matrix *m, cw_model *model, cw_error *err) {
+                     const cw_train_options *options, cw_matrix *m, uint8_t **lost, cw_model *model,
+                     cw_error *err) {
     if (data->labelled) return CW_OK;
     cw_status status = cw_dataset_seen(data, rows, m->rows, map->of_data, map->count, &model->seen, err);
-    if (status != CW_OK || options->absent != CW_ABSENT_SLOW) return status;
-    m->lost = find_lost(data, rows, m, model->seen);
-    return m->lost ? CW_OK : cw_fail_memory(err);
+    if (status != CW_OK || (options->absent != CW_ABSENT_SLOW && options->mask != CW_MASK_KIND))
+        return status;
+    *lost = find_lost(data, rows, m, model->seen);
+    if (options->absent == CW_ABSENT_SLOW) m->lost = *lost;
+    return *lost ? CW_OK : cw_fail_memory(err);
+}
+
+/* Settings, the learner's state, and how far to trust it. given becomes the settings taken. */
+static cw_status learn(const cw_matrix *m, const uint8_t *lost, const cw_train_options *options,
+                       cw_learn_options *given, cw_model *model, cw_error *err) {
+    const cw_learner *learner = model->learner;
+    cw_inner inner = {m, options->mask == CW_MASK_KIND ? lost : NULL, model->static_rank};
+    cw_learn_options settings;
+    cw_settings_fill(learner, given, NULL, &settings);
+    cw_status status = options->tune ? cw_tune(&inner, learner, given, &settings, err) : CW_OK;
+    *given = settings;
+    if (status == CW_OK) status = learner->train(m, &settings, &model->state, err);
+    if (status == CW_OK && options->calibrate)
+        status = cw_calibration_fit(&inner, learner, &settings, &model->calibration, err);
+    return status;
 }
 
 static cw_status train_listed(const cw_dataset *data, const size_t *rows, size_t count,
@@ -284,21 +306,24 @@ static cw_status train_listed(const cw_dataset *data, const size_t *rows, size_t
     if (status != CW_OK || (status = check_rows(data, rows, count, err)) != CW_OK) return status;
     class_map map = {0};
     cw_matrix matrix = {0};
+    uint8_t *lost = NULL;
     cw_model *model = cw_alloc(sizeof *model);
     if (!model) return cw_fail_memory(err);
     model->learner = learner;
     if ((status = map_classes(data, rows, count, &map, err)) != CW_OK ||
         (status = cw_dataset_matrix(data, rows, count, options->split, &matrix, err)) != CW_OK ||
         (status = narrow(&matrix, &map, err)) != CW_OK ||
-        (status = see(data, rows, &map, options, &matrix, model, err)) != CW_OK ||
-        (status = learner->train(&matrix, &settings, &model->state, err)) != CW_OK ||
+        (status = see(data, rows, &map, options, &matrix, &lost, model, err)) != CW_OK ||
         (status = name_lists(model, data, &map, err)) != CW_OK ||
         (status = rank_classes(model, data, rows, count, &map, err)) != CW_OK ||
+        (status = learn(&matrix, lost, options, &settings, model, err)) != CW_OK ||
         (status = provenance(model, data, count, &settings, err)) != CW_OK) {
         cw_model_free(model);
         model = NULL;
     }
+    matrix.lost = NULL;
     cw_rows_release(&matrix);
+    cw_free(lost);
     map_release(&map);
     *out = model;
     return status;

@@ -1,5 +1,6 @@
 /* validate.c: trains on each fold's training rows, lets every contender choose for its tests, and scores. */
 #include "validate.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,14 +9,16 @@ static void knowledge_release(cw_knowledge *know, size_t models) {
     for (size_t m = 0; know->models && m < models; m++) cw_free(know->models[m].class_of);
     cw_free(know->models);
     cw_free(know->scratch);
+    cw_free(know->allowed);
 }
 
 static cw_status knowledge_make(const cw_dataset *data, size_t models, size_t scratch, cw_knowledge *know,
                                 cw_error *err) {
     *know = (cw_knowledge){.data = data};
     know->models = cw_alloc_n(models, sizeof *know->models);
-    know->scratch = cw_alloc_n(scratch, sizeof *know->scratch);
-    bool made = know->models && know->scratch;
+    know->scratch = cw_alloc_n(scratch, 2 * sizeof *know->scratch);
+    know->allowed = cw_alloc_n(scratch, sizeof *know->allowed);
+    bool made = know->models && know->scratch && know->allowed;
     for (size_t prec = 0; prec < CW_COUNT(know->order); prec++) {
         know->order[prec] = cw_alloc_n(data->classes, sizeof *know->order[prec]);
         made = made && know->order[prec];
@@ -25,7 +28,16 @@ static cw_status knowledge_make(const cw_dataset *data, size_t models, size_t sc
 
 /* ---- Scoring a fold's tests ---- */
 
-static void score_test(cw_draft *draft, const cw_knowledge *know, size_t group, const cw_test *test) {
+static cw_status keep_promise(cw_promises *to, double promise, const cw_verdict *v, int64_t count,
+                              cw_error *err) {
+    if (!cw_grow(&to->kept, &to->capacity, to->count + 1, sizeof *to->kept)) return cw_fail_memory(err);
+    double chosen = isnan(v->chosen) ? v->slowest : v->chosen;
+    to->kept[to->count++] = (cw_kept){promise, log(chosen / v->oracle), count};
+    return CW_OK;
+}
+
+static cw_status score_test(cw_draft *draft, const cw_knowledge *know, size_t group, const cw_test *test,
+                            cw_error *err) {
     const cw_dataset *data = know->data;
     int32_t prec = data->problems[test->row].prec;
     for (size_t k = 0; k < draft->report.contender_count; k++) {
@@ -34,21 +46,25 @@ static void score_test(cw_draft *draft, const cw_knowledge *know, size_t group, 
         cw_score_add(cw_draft_score(draft, k, group), &verdict, test->count);
         cw_score_add(&draft->contenders[k].by_prec[prec], &verdict, test->count);
         cw_score_add(&draft->contenders[k].pooled, &verdict, test->count);
-        if (k < draft->learner_count)
-            draft->confusion[(k * data->classes + (size_t)data->y[test->row]) * data->classes +
-                             (size_t)pick.class] += test->count;
+        if (k >= draft->learner_count) continue;
+        if (!isnan(pick.promise) &&
+            keep_promise(&draft->promises[k], pick.promise, &verdict, test->count, err) != CW_OK)
+            return CW_NO_MEMORY;
+        draft->confusion[(k * data->classes + (size_t)data->y[test->row]) * data->classes +
+                         (size_t)pick.class] += test->count;
     }
+    return CW_OK;
 }
 
 /* One group for each precision that has tests. */
-static void score_fold(cw_draft *draft, const cw_knowledge *know, const char *name, const cw_test *tests,
-                       size_t count) {
+static cw_status score_fold(cw_draft *draft, const cw_knowledge *know, const char *name, const cw_test *tests,
+                            size_t count, cw_error *err) {
     for (int32_t prec = 0; prec < (int32_t)CW_COUNT(know->order); prec++) {
         size_t group = draft->report.group_count;
         bool any = false;
         for (size_t t = 0; t < count; t++) {
             if (know->data->problems[tests[t].row].prec != prec) continue;
-            score_test(draft, know, group, &tests[t]);
+            if (score_test(draft, know, group, &tests[t], err) != CW_OK) return CW_NO_MEMORY;
             any = true;
         }
         if (!any) continue;
@@ -56,6 +72,7 @@ static void score_fold(cw_draft *draft, const cw_knowledge *know, const char *na
         draft->groups[group] = (cw_group){.name = draft->group_names[group], .prec = (cw_prec)prec};
         draft->report.group_count++;
     }
+    return CW_OK;
 }
 
 /* ---- Learning a fold's training rows ---- */
@@ -86,8 +103,18 @@ static cw_status learn_fold(const cw_dataset *data, const cw_fold *fold, const c
     return status;
 }
 
-static cw_status run_fold(const cw_dataset *data, const cw_fold *fold, const cw_validate_options *options,
-                          cw_draft *draft, cw_error *err) {
+static cw_status note_settings(cw_draft *draft, size_t number, const char *fold, cw_model *const *models,
+                               cw_error *err) {
+    bool made = (draft->folds[number] = cw_strdup(fold)) != NULL;
+    for (size_t m = 0; made && m < draft->learner_count; m++) {
+        char **to = &draft->settings[m * draft->fold_count + number];
+        made = (*to = cw_strdup(models[m] ? models[m]->settings : "")) != NULL;
+    }
+    return made ? CW_OK : cw_fail_memory(err);
+}
+
+static cw_status run_fold(const cw_dataset *data, const cw_fold *fold, size_t number,
+                          const cw_validate_options *options, cw_draft *draft, cw_error *err) {
     cw_knowledge know;
     cw_seen *seen = NULL;
     size_t learners = draft->learner_count;
@@ -95,7 +122,8 @@ static cw_status run_fold(const cw_dataset *data, const cw_fold *fold, const cw_
     cw_status status = knowledge_make(data, learners, data->classes, &know, err);
     if (status == CW_OK && !models) status = cw_fail_memory(err);
     if (status == CW_OK) status = learn_fold(data, fold, options, learners, models, &seen, &know, err);
-    if (status == CW_OK) score_fold(draft, &know, fold->name, fold->tests, fold->test_count);
+    if (status == CW_OK) status = score_fold(draft, &know, fold->name, fold->tests, fold->test_count, err);
+    if (status == CW_OK) status = note_settings(draft, number, fold->name, models, err);
     for (size_t m = 0; models && m < learners; m++) cw_model_free(models[m]);
     cw_free(models);
     cw_seen_free(seen);
@@ -121,12 +149,13 @@ cw_status cw_validate(const cw_dataset *data, const cw_validate_options *options
     cw_split split;
     cw_draft *draft = NULL;
     if ((status = cw_split_make(data, options->split, options->seed, &split, err)) != CW_OK ||
-        (status = cw_draft_make(data, options->learners, 2 * split.count, &draft, err)) != CW_OK)
+        (status = cw_draft_make(data, options->learners, CW_PREC_COUNT * split.count, split.count, &draft,
+                                err)) != CW_OK)
         goto out;
     memcpy(draft->split, split.name, sizeof draft->split);
     if (split.random) snprintf(draft->note, sizeof draft->note, "random: flatters");
     for (size_t f = 0; status == CW_OK && f < split.count; f++)
-        status = run_fold(data, &split.folds[f], options, draft, err);
+        status = run_fold(data, &split.folds[f], f, options, draft, err);
 out:
     cw_split_release(&split);
     if (status == CW_OK) {
@@ -159,15 +188,16 @@ static cw_status score_all(const cw_dataset *data, const cw_knowledge *know, cw_
     cw_test *tests = cw_alloc_n(data->rows + data->layer_count, sizeof *tests);
     if (!tests) return cw_fail_memory(err);
     for (size_t row = 0; row < data->rows; row++) tests[row] = (cw_test){row, 1};
-    if (data->layer_count == 0) score_fold(draft, know, "all layers", tests, data->rows);
-    for (size_t i = 0; i < data->layer_count;) {
+    cw_status status = CW_OK;
+    if (data->layer_count == 0) status = score_fold(draft, know, "all layers", tests, data->rows, err);
+    for (size_t i = 0; status == CW_OK && i < data->layer_count;) {
         size_t net = data->layers[i].net, count = 0;
         for (; i < data->layer_count && data->layers[i].net == net; i++)
             tests[count++] = (cw_test){data->layers[i].row, (int64_t)data->layers[i].count};
-        score_fold(draft, know, data->nets[net], tests, count);
+        status = score_fold(draft, know, data->nets[net], tests, count, err);
     }
     cw_free(tests);
-    return CW_OK;
+    return status;
 }
 
 /* The model's table by the dataset's classes; what the dataset does not have is left out. */
@@ -203,7 +233,8 @@ cw_status cw_validate_model(const cw_dataset *data, const cw_model *model, cw_ma
     if ((status = knowledge_make(data, 1, model->class_count, &know, err)) != CW_OK ||
         (status = cw_scored_model_bind(data, model, &know.models[0], err)) != CW_OK ||
         (mask == CW_MASK_KIND && (status = seen_by_model(data, &know.models[0], &seen, err)) != CW_OK) ||
-        (status = cw_draft_make(data, learners, 2 * (data->net_count + 1), &draft, err)) != CW_OK)
+        (status = cw_draft_make(data, learners, CW_PREC_COUNT * (data->net_count + 1), 0, &draft, err)) !=
+            CW_OK)
         goto out;
     know.seen = seen;
     for (size_t prec = 0; prec < CW_COUNT(know.order); prec++)

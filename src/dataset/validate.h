@@ -62,7 +62,8 @@ typedef struct cw_knowledge {
     cw_scored_model *models;      /* one a learner */
     const cw_seen *seen; /* CW_MASK_KIND: what may be chosen on which kind, by the dataset's classes; NULL =
                             what has a time */
-    double *scratch;     /* as many as the largest model has classes */
+    double *scratch;     /* costs and shares: twice as many as the largest model has classes */
+    uint8_t *allowed;    /* as many as that: scratch */
 } cw_knowledge;
 
 typedef enum cw_kind {
@@ -76,10 +77,24 @@ typedef enum cw_kind {
 typedef struct cw_pick {
     int32_t class; /* of the dataset */
     bool fallback, unmasked_infeasible;
+    double promise; /* expected log(time / best time), NaN = none */
 } cw_pick;
 /* index: which learner, or which family. */
 cw_pick cw_pick_class(const cw_knowledge *know, cw_kind kind, size_t index, size_t row);
 cw_verdict cw_judge(const cw_knowledge *know, cw_pick pick, size_t row);
+
+/* What was promised for layers, and what came of it. */
+typedef struct cw_kept {
+    double promise, met; /* log(time / best time) */
+    int64_t count;
+} cw_kept;
+typedef struct cw_promises {
+    cw_kept *kept;
+    size_t count, capacity;
+} cw_promises;
+/* Sums up: at most CW_DECILES entries of out, by rising promise; returns how many. Sorts. */
+enum { CW_DECILES = 10 };
+size_t cw_promises_sum(cw_promises *all, cw_promise out[CW_DECILES]);
 
 /* A report with the parts that are filled in; report is its first member. */
 typedef struct cw_draft {
@@ -94,7 +109,11 @@ typedef struct cw_draft {
         size_t index;
         char name[64];
     } * roles; /* one a contender */
-    size_t learner_count;
+    size_t learner_count, fold_count;
+    char **folds;            /* names, fold_count */
+    char **settings;         /* learners x fold_count; NULL = not yet */
+    cw_promises *promises;   /* learners */
+    cw_promise *promise_sum; /* learners x CW_DECILES */
     char **classes;
     cw_score *scores;   /* contenders x group_capacity */
     int64_t *confusion; /* learners x classes x classes */
@@ -102,7 +121,7 @@ typedef struct cw_draft {
 /* Contenders: the learners, then the baselines that the dataset's families allow. Free with cw_report_free.
  */
 cw_status cw_draft_make(const cw_dataset *data, const char *const *learners, size_t group_capacity,
-                        cw_draft **out, cw_error *err);
+                        size_t fold_count, cw_draft **out, cw_error *err);
 cw_score *cw_draft_score(cw_draft *draft, size_t contender, size_t group);
 /* Sums to figures. */
 void cw_draft_finish(cw_draft *draft);

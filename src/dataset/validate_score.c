@@ -2,6 +2,7 @@
  * and nothing but the oracle looks at a row's times before choosing, except (CW_MASK_RECORD) for which
  * exist: what cannot run is never chosen. */
 #include "validate.h"
+#include "../learn/heldout.h"
 #include <math.h>
 #include <string.h>
 
@@ -37,6 +38,38 @@ void cw_score_finish(cw_score *score) {
     score->headroom = gain > 0 ? (score->best_static_us - score->chosen_us) / gain : NAN;
 }
 
+/* ---- Promises ---- */
+
+static int by_promise(const void *a, const void *b) {
+    const cw_kept *x = a, *y = b;
+    if (x->promise != y->promise) return x->promise < y->promise ? -1 : 1;
+    return (x->met > y->met) - (x->met < y->met);
+}
+
+size_t cw_promises_sum(cw_promises *all, cw_promise out[CW_DECILES]) {
+    int64_t total = 0, before = 0;
+    size_t bins = 0, next = 0;
+    if (all->count == 0) return 0;
+    qsort(all->kept, all->count, sizeof *all->kept, by_promise);
+    for (size_t i = 0; i < all->count; i++) total += all->kept[i].count;
+    for (int64_t tenth = 1; next < all->count; tenth++) {
+        cw_promise bin = {0};
+        while (next < all->count && (before < total * tenth / CW_DECILES ||
+                                     (next > 0 && all->kept[next].promise <= all->kept[next - 1].promise))) {
+            const cw_kept *k = &all->kept[next++];
+            bin.layers += k->count;
+            bin.promised += (double)k->count * k->promise;
+            bin.met += (double)k->count * k->met;
+            before += k->count;
+        }
+        if (bin.layers == 0) continue; /* equal promises filled more than a tenth */
+        bin.promised = expm1(bin.promised / (double)bin.layers);
+        bin.met = expm1(bin.met / (double)bin.layers);
+        out[bins++] = bin;
+    }
+    return bins;
+}
+
 /* ---- Choosing ---- */
 
 static const double *times(const cw_dataset *data, size_t row) {
@@ -70,7 +103,7 @@ static int32_t first_of_order(const cw_knowledge *know, size_t row, int family) 
 }
 
 static cw_pick fall_back(const cw_knowledge *know, size_t row) {
-    return (cw_pick){.class = first_of_order(know, row, -1), .fallback = true};
+    return (cw_pick){.class = first_of_order(know, row, -1), .fallback = true, .promise = NAN};
 }
 
 /* Class a before class b (-1 = none): by cost, ties by the static order. */
@@ -86,7 +119,8 @@ static cw_pick pick_learned(const cw_knowledge *know, size_t learner, size_t row
     const cw_dataset *data = know->data;
     candidates of = candidates_of(know, row);
     if (!of.time && !of.seen) return fall_back(know, row);
-    model->learner->predict(model->state, data->x + row * data->columns, know->scratch, NULL, NULL);
+    double *share = model->calibration ? know->scratch + model->class_count : NULL;
+    model->learner->predict(model->state, data->x + row * data->columns, know->scratch, share, NULL);
     int64_t best = -1, unmasked = -1;
     bool unmasked_runs = false;
     for (size_t c = 0; c < model->class_count; c++) {
@@ -95,10 +129,14 @@ static cw_pick pick_learned(const cw_knowledge *know, size_t learner, size_t row
             unmasked = (int64_t)c;
             unmasked_runs = class >= 0 && !isnan(times(data, row)[class]);
         }
-        if (class >= 0 && may(&of, (size_t) class) && cheaper(model, know->scratch, c, best))
-            best = (int64_t)c;
+        know->allowed[c] = class >= 0 && may(&of, (size_t) class);
+        if (know->allowed[c] && cheaper(model, know->scratch, c, best)) best = (int64_t)c;
     }
-    cw_pick pick = best >= 0 ? (cw_pick){.class = scored->class_of[best]} : fall_back(know, row);
+    cw_pick pick =
+        best >= 0 ? (cw_pick){.class = scored->class_of[best], .promise = NAN} : fall_back(know, row);
+    if (best >= 0 && share)
+        pick.promise = cw_calibration_promise(model->calibration, know->scratch, share, model->class_count,
+                                              know->allowed, (size_t)best);
     pick.unmasked_infeasible = !unmasked_runs;
     return pick;
 }
@@ -121,7 +159,7 @@ cw_pick cw_pick_class(const cw_knowledge *know, cw_kind kind, size_t index, size
         class = know->data->library[row];
         break;
     }
-    return class >= 0 ? (cw_pick){.class = class} : fall_back(know, row);
+    return class >= 0 ? (cw_pick){.class = class, .promise = NAN} : fall_back(know, row);
 }
 
 cw_verdict cw_judge(const cw_knowledge *know, cw_pick pick, size_t row) {

@@ -93,6 +93,7 @@ struct cw_model {
                              cw_static_order in src/dataset; a permutation */
     cw_seen
         *seen; /* which classes had a time on which kinds of problem; NULL = not known: anything may run */
+    struct cw_calibration *calibration; /* expected loss of a choice (heldout.h), NULL = not known */
     /* Provenance: free text, for people and for the emitted header. Never NULL. */
     char *feature_set, *machine, *cpu, *data_hash, *tool_version, *settings;
     size_t rows;

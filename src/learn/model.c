@@ -1,12 +1,12 @@
 /* model.c: a model as a JSON file (docs/formats.md), and what can be asked of any model. Nothing in a file is
  * trusted. Choosing with a model is src/select. */
-#include "learn.h"
+#include "heldout.h"
 #include "../../include/convwise/tools.h"
 #include <stdio.h>
 #include <string.h>
 
 static const char format_name[] = "convwise-model";
-enum { FORMAT_VERSION = 2, FORMAT_OLDEST = 1 }; /* version 1 has no "seen" */
+enum { FORMAT_VERSION = 2, FORMAT_OLDEST = 1 }; /* version 1: no "seen", no "calibration" */
 
 static void free_texts(char **texts, size_t count) {
     for (size_t i = 0; texts && i < count; i++) cw_free(texts[i]);
@@ -37,6 +37,7 @@ void cw_model_free(cw_model *model) {
     cw_free(model->bound);
     cw_free(model->static_rank);
     cw_seen_free(model->seen);
+    cw_free(model->calibration);
     text_field fields[TEXT_FIELDS];
     text_fields(model, fields);
     for (size_t i = 0; i < TEXT_FIELDS; i++) cw_free(*fields[i].value);
@@ -186,6 +187,14 @@ static cw_status read_seen(const reader *r, const json_t *json, cw_model *m) {
     return status == CW_OK ? CW_OK : refuse(r, status, "%s", inner.message);
 }
 
+static cw_status read_calibration(const reader *r, const json_t *json, cw_model *m) {
+    const json_t *map = json_object_get(json, "calibration");
+    cw_error inner;
+    if (!map || json_is_null(map)) return CW_OK;
+    cw_status status = cw_calibration_load(map, &m->calibration, &inner);
+    return status == CW_OK ? CW_OK : refuse(r, status, "%s", inner.message);
+}
+
 static cw_status read_state(const reader *r, const json_t *json, cw_model *m) {
     const json_t *state = json_object_get(json, "state");
     cw_error inner;
@@ -224,6 +233,7 @@ cw_status cw_model_from_json(const json_t *json, const char *where, cw_model **o
     if (status == CW_OK) status = read_provenance(&r, json, m);
     if (status == CW_OK) status = read_validation(&r, json, m);
     if (status == CW_OK) status = read_seen(&r, json, m);
+    if (status == CW_OK) status = read_calibration(&r, json, m);
     if (status == CW_OK) status = read_state(&r, json, m);
     if (status == CW_OK)
         *out = m;
@@ -299,6 +309,8 @@ json_t *cw_model_to_json(const cw_model *m) {
     bad |=
         json_object_set_new(json, "validation", m->validation ? json_deep_copy(m->validation) : json_null());
     bad |= json_object_set_new(json, "seen", m->seen ? cw_seen_save(m->seen) : json_null());
+    bad |= json_object_set_new(json, "calibration",
+                               m->calibration ? cw_calibration_save(m->calibration) : json_null());
     bad |= json_object_set_new(json, "state", m->learner->save(m->state));
     if (!bad) return json;
     json_decref(json);

@@ -30,7 +30,8 @@ static inline int32_t cw_extent(int32_t k, int32_t d) {
  * the same. */
 #define CW_KIND_FIELDS(X)                                                                                    \
     X(kh, p->kh)                                                                                             \
-    X(kw, p->kw) X(kd, p->kd) X(sh, p->sh) X(sw, p->sw) X(sd, p->sd) X(dh, p->dh) X(dw, p->dw) X(dd, p->dd)  \
+    X(kw, p->kw)                                                                                             \
+    X(kd, p->kd) X(sh, p->sh) X(sw, p->sw) X(sd, p->sd) X(dh, p->dh) X(dw, p->dw) X(dd, p->dd)               \
         X(grouping, p->g == 1       ? 0                                                                      \
                     : p->g == p->ic ? 2                                                                      \
                                     : 1) /* dense, grouped, depthwise */                                     \

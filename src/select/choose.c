@@ -1,7 +1,7 @@
 /* choose.c: problem to ranking: features, the model's costs, what can run here, the last resort. The only
  * place that knows models and implementations both; the learner's arithmetic is in src/learn. */
 #include "../backend/context.h"
-#include "../learn/learn.h"
+#include "../learn/heldout.h"
 #include "../problem/problem.h"
 #include "../../include/convwise/tools.h"
 #include <math.h>
@@ -61,6 +61,8 @@ static bool rank(const cw_model *model, const cw_context *ctx, const cw_problem 
                  size_t found_count, cw_choice *out, size_t capacity, size_t *count) {
     double x[CW_MODEL_MOST], cost[CW_MODEL_MOST], share[CW_MODEL_MOST], unit[CW_MODEL_MOST];
     size_t by_place[CW_MODEL_MOST], n = model->class_count, held = 0;
+    uint8_t allowed[CW_MODEL_MOST];
+    size_t best = 0;
     cw_sizes sizes;
     bool any = false;
     cw_problem_sizes(p, &sizes);
@@ -71,7 +73,7 @@ static bool rank(const cw_model *model, const cw_context *ctx, const cw_problem 
     for (size_t c = 0; c < n; c++) by_place[model->static_rank[c]] = c;
     for (size_t i = 0; i < n; i++) { /* in order of place, so that ties keep it */
         size_t c = by_place[i];
-        cw_choice choice = {model->classes[c], cost[c], share[c], unit[c] * (double)sizes.macs, NULL};
+        cw_choice choice = {model->classes[c], cost[c], share[c], unit[c] * (double)sizes.macs, NULL, NAN};
         if (ctx) choice.why_not = why_not(ctx, found, found_count, choice.impl);
         if (judged &&
             !(seen && seen[c])) { /* the learner has nothing to go by: behind the others, by place */
@@ -79,9 +81,13 @@ static bool rank(const cw_model *model, const cw_context *ctx, const cw_problem 
             choice.ns = NAN;
             choice.why_not = never_measured;
         }
-        any |= !choice.why_not;
+        allowed[c] = !choice.why_not;
+        if (allowed[c] && (!any || cost[c] < cost[best])) best = c;
+        any |= allowed[c];
         insert(out, capacity, &held, &choice);
     }
+    if (any && held > 0 && model->calibration)
+        out[0].regret = expm1(cw_calibration_promise(model->calibration, cost, share, n, allowed, best));
     *count = n;
     return any;
 }
@@ -93,7 +99,7 @@ static cw_status last_resort(const cw_context *ctx, const cw_found *found, size_
         return cw_fail(err, CW_UNSUPPORTED,
                        "no implementation of the model can run this problem here, nor can %s: %s",
                        CW_LAST_RESORT, why);
-    if (capacity > 0) out[0] = (cw_choice){CW_LAST_RESORT, 0, 0, NAN, NULL};
+    if (capacity > 0) out[0] = (cw_choice){CW_LAST_RESORT, 0, 0, NAN, NULL, NAN};
     *count = 1;
     return CW_OK;
 }

@@ -115,6 +115,35 @@ static void fill_matrix(cw_matrix *m, const rows *all, const cw_feature *const *
     m->x = x, m->cost = cost, m->y = y, m->scale = scale;
 }
 
+static int by_key(const void *a, const void *b) {
+    return cw_seen_compare(a, b, CW_KIND_FIELD_COUNT);
+}
+
+/* Most of the kinds of the problems, each with a few classes at random; the rest was never seen. */
+static cw_seen *made_up_kinds(const rows *all) {
+    int32_t(*keys)[CW_KIND_FIELD_COUNT] = cw_alloc_n(all->count, sizeof *keys);
+    cw_rng rng = cw_rng_seed(12);
+    size_t kinds = 0;
+    assert_non_null(keys);
+    for (size_t i = 0; i < all->count; i++) cw_problem_kind(&all->p[i], keys[i]);
+    qsort(keys, all->count, sizeof *keys, by_key);
+    for (size_t i = 0; i < all->count; i++)
+        if ((i == 0 || by_key(keys[i], keys[i - 1]) != 0) && cw_rng_below(&rng, 6)) kinds++;
+    cw_seen *seen = cw_seen_alloc(cw_kind_names, CW_KIND_FIELD_COUNT, kinds, CLASSES);
+    assert_true(seen && kinds > 5);
+    rng = cw_rng_seed(12);
+    for (size_t i = 0, k = 0; i < all->count; i++) {
+        if ((i > 0 && by_key(keys[i], keys[i - 1]) == 0) || !cw_rng_below(&rng, 6)) continue;
+        memcpy(seen->key + k * CW_KIND_FIELD_COUNT, keys[i], sizeof *keys);
+        seen->has[k * CLASSES + k % CLASSES] = 1;
+        for (size_t c = 0; c < CLASSES; c++)
+            if ((k * 31 + c * 17) % 5 < 2) seen->has[k * CLASSES + c] = 1;
+        k++;
+    }
+    cw_free(keys);
+    return seen;
+}
+
 static cw_model *make_model(const spec *s, const rows *all) {
     cw_error err;
     cw_rng rng = cw_rng_seed(7);
@@ -139,6 +168,7 @@ static cw_model *make_model(const spec *s, const rows *all) {
     model->data_hash = cw_strdup("0"), model->tool_version = cw_strdup(cw_version()),
     model->settings = cw_strdup("");
     model->rows = all->count;
+    if ((s - specs) % 3 != 2) model->seen = made_up_kinds(all);
     model->validation =
         json_pack("{s:{s:f, s:i}, s:s}", "*/", "regret", 0.01, "layers", 3, "split", "*/ \\n");
     model->learner = cw_learner_find(s->learner);
