@@ -23,6 +23,23 @@ is() { [ "$1" = "$2" ] || complain "\"$1\" is not \"$2\""; }
 make="$CW_BUILD/tests/make_store"
 "$make" made.db rule "$nets"/{resnet18,squeezenet1_1,mobilenet_v1}.txt || complain "make_store fails"
 
+# tune, calibrate, masks
+"$convwise" train --store made.db --no-calibrate --tune -o plain.json >/dev/null || complain "train --tune fails"
+"$convwise" train --store made.db -o sure.json >/dev/null
+is "$(json plain.json 'd["calibration"]')" None
+is "$(json sure.json 'len(d["calibration"]["steps"]) >= 1, d["version"], len(d["seen"]["kinds"]) > 3')" "True 2 True"
+"$convwise" choose ic64ih56oc64kh3ph1 --model sure.json --no-check --json >choice
+is "$(json choice 'd["ranking"][0]["expected_regret"] >= 0, d["ranking"][1]["expected_regret"]')" "True None"
+"$convwise" choose ic64ih57oc64kh9ph1 --model sure.json --no-check | grep -q 'never measured on such a kernel' || complain "an unseen kernel is not said to be one"
+"$convwise" validate --store made.db --split near --learner tree --reliability --tune --mask kind --absent slow --json >report
+is "$(json report '[s["fold"] for s in d["learners"][0]["settings"]]')" "['mobilenet_v1', 'resnet18', 'squeezenet1_1']"
+is "$(json report 'all("max_depth" in s["settings"] for s in d["learners"][0]["settings"])')" True
+is "$(json report '0 < sum(r["layers"] for r in d["learners"][0]["reliability"]) <= 146')" True
+"$convwise" validate --store made.db --learner tree --reliability | grep -q 'expected to lose' || complain "no table of promises"
+refused 2 "neither record nor kind" "$convwise" validate --store made.db --mask none
+refused 2 "neither masked nor slow" "$convwise" train --store made.db --absent fast
+refused 2 "seeds" "$convwise" validate --store made.db --seeds 0
+
 # train: the file, its figures, the same bytes again
 "$convwise" train --store made.db -o tree.json >out || complain "train fails"
 grep -q 'split network' out || complain "train does not say how it validated"
