@@ -75,7 +75,7 @@ static char *names_of_learners(char *text, size_t size) {
 
 /* argp's: the help of an option, to be freed by argp where it is not `text`. */
 static char *help(int key, const char *text, void *input) {
-    char names[120];
+    char names[400];
     (void)input;
     return key == 'l' ? strdup(names_of_learners(names, sizeof names)) : (char *)(uintptr_t)text;
 }
@@ -93,7 +93,7 @@ static void add_learner(cli_learn *learn, struct argp_state *state, const char *
     const char *const *known = cw_learners();
     size_t i = 0, count = 0;
     while (known[i] && strcmp(known[i], name) != 0) i++;
-    char names[120];
+    char names[400];
     if (!known[i])
         argp_error(state, "'%.60s' is not a learner: %s", name, names_of_learners(names, sizeof names));
     for (; learn->learners[count]; count++)

@@ -5,21 +5,27 @@
 #include <math.h>
 #include <string.h>
 
-/* X(name): the one list. cw_learner_<name> is the constant, its .name is the same name. */
-#define LEARNERS(X) X(tree) X(bayes)
+/* X(identifier, name): the one list. cw_learner_<identifier> is the constant, its .name is the name. */
+#define LEARNERS(X)                                                                                          \
+    X(tree, "tree")                                                                                          \
+    X(bayes, "bayes")                                                                                        \
+    X(forest, "forest")                                                                                      \
+    X(extra_trees, "extra-trees")                                                                            \
+    X(regret_forest, "regret-forest")                                                                        \
+    X(regret_tree, "regret-tree")
 
-#define X(name) extern const cw_learner cw_learner_##name;
+#define X(id, name) extern const cw_learner cw_learner_##id;
 LEARNERS(X)
 #undef X
 
 const cw_learner *const cw_learner_table[] = {
-#define X(name) &cw_learner_##name,
+#define X(id, name) &cw_learner_##id,
     LEARNERS(X)
 #undef X
         NULL};
 
 static const char *const names[] = {
-#define X(name) #name,
+#define X(id, name) name,
     LEARNERS(X)
 #undef X
         NULL};
