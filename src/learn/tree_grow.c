@@ -59,7 +59,7 @@ typedef struct grower {
     uint32_t *table;       /* 2 x rows */
     uint16_t *sorted;      /* rows */
     uint8_t *side;         /* rows: 1 = left */
-    uint8_t *seen;         /* rows */
+    uint8_t *seen;         /* 2 x rows */
     uint64_t *mark;        /* columns: equal for columns with equal codes */
     int64_t *total, *left; /* classes: rows of the node, and of those left of the cut */
 } grower;
@@ -118,26 +118,35 @@ static uint32_t number_values(const cell *sorted, size_t n, uint32_t *code, floa
     return codes;
 }
 
+/* Keys of all columns, side by side, by blocks of rows that stay in the cache. */
+static cw_status read_keys(grower *g, cw_error *err) {
+    enum { BLOCK = 64 };
+    const cw_matrix *m = g->data;
+    for (size_t from = 0; from < m->rows; from += BLOCK)
+        for (size_t c = 0; c < m->columns; c++)
+            for (size_t r = from; r < m->rows && r < from + BLOCK; r++) {
+                double x = m->x[r * m->columns + c];
+                if (fabs(x) > FLT_MAX)
+                    return cw_fail(err, CW_INVALID, "row %zu, column %zu: %g is beyond a float", r, c, x);
+                g->code[c * m->rows + r] = key_of((float)x);
+            }
+    return CW_OK;
+}
+
 static cw_status code_columns(grower *g, cw_error *err) {
     const cw_matrix *m = g->data;
+    cw_status status = read_keys(g, err);
+    if (status != CW_OK) return status;
     cell *cells = cw_alloc_n(2 * m->rows, sizeof *cells);
-    cw_status status = cells ? CW_OK : cw_fail_memory(err);
-    for (size_t c = 0; status == CW_OK && c < m->columns; c++) {
-        for (size_t r = 0; r < m->rows; r++) {
-            double x = m->x[r * m->columns + c];
-            if (fabs(x) > FLT_MAX) {
-                status = cw_fail(err, CW_INVALID, "row %zu, column %zu: %g is beyond a float", r, c, x);
-                break;
-            }
-            cells[r] = (cell){key_of((float)x), (uint32_t)r};
-        }
-        if (status != CW_OK) break;
+    if (!cells) return cw_fail_memory(err);
+    for (size_t c = 0; c < m->columns; c++) {
+        uint32_t *code = g->code + c * m->rows;
+        for (size_t r = 0; r < m->rows; r++) cells[r] = (cell){code[r], (uint32_t)r};
         const cell *sorted = sort_cells(cells, cells + m->rows, m->rows);
-        g->live_left[c] = (live){
-            (uint32_t)c, number_values(sorted, m->rows, g->code + c * m->rows, g->value + c * m->rows)};
+        g->live_left[c] = (live){(uint32_t)c, number_values(sorted, m->rows, code, g->value + c * m->rows)};
     }
     cw_free(cells);
-    return status;
+    return CW_OK;
 }
 
 /* ---- Looking for the best cut ---- */
@@ -302,17 +311,17 @@ static void part_column(grower *g, const cw_grown_node *node, size_t left_rows, 
     uint32_t *code = g->code + column.column * g->data->rows + node->start, *rank = g->table;
     float *value = g->value + column.column * g->data->rows + node->start, *aside = g->value_aside;
     const uint8_t *side = g->side;
+    uint8_t *seen = g->seen;
     *left = *right = (live){column.column, 0};
-    memset(g->seen, 0, column.codes);
-    for (size_t i = 0; i < n; i++) g->seen[code[i]] |= (uint8_t)(1 + side[i]);
-    for (uint32_t k = 0; k < column.codes; k++) {
-        rank[2 * (size_t)k] = right->codes;
-        rank[2 * (size_t)k + 1] = left->codes;
-        float x = value[k];
-        aside[right->codes] = x;
-        value[left->codes] = x;
-        right->codes += g->seen[k] & 1;
-        left->codes += g->seen[k] >> 1;
+    memset(seen, 0, 2 * (size_t)column.codes);
+    for (size_t i = 0; i < n; i++) seen[2 * (size_t)code[i] + side[i]] = 1;
+    for (size_t k = 0; k < column.codes; k++) {
+        rank[2 * k] = right->codes;
+        rank[2 * k + 1] = left->codes;
+        aside[right->codes] = value[k];
+        value[left->codes] = value[k];
+        right->codes += seen[2 * k];
+        left->codes += seen[2 * k + 1];
     }
     memcpy(value + left_rows, aside, right->codes * sizeof *aside);
     for (size_t i = 0; i < n; i++) {
@@ -481,7 +490,7 @@ cw_status cw_grow_tree(const cw_matrix *data, const cw_grow_limits *limits, cw_g
                 .table = cw_alloc_n(2 * rows, sizeof *g.table),
                 .sorted = cw_alloc_n(rows, sizeof *g.sorted),
                 .side = cw_alloc_n(rows, sizeof *g.side),
-                .seen = cw_alloc_n(rows, sizeof *g.seen),
+                .seen = cw_alloc_n(2 * rows, sizeof *g.seen),
                 .mark = cw_alloc_n(data->columns, sizeof *g.mark),
                 .total = cw_alloc_n(data->classes, sizeof *g.total),
                 .left = cw_alloc_n(data->classes, sizeof *g.left)};
