@@ -58,10 +58,12 @@ typedef struct grower {
     float *value_aside;    /* rows */
     uint32_t *table;       /* 2 x rows */
     uint16_t *sorted;      /* rows */
-    uint8_t *side;         /* rows: 1 = left */
-    uint8_t *seen;         /* 2 x rows */
+    uint16_t *y_here;      /* rows: classes of the node at hand, numbered without gaps */
+    uint16_t *name;        /* classes: number in y_here, from 1 */
+    uint32_t *from[2];     /* rows: which rows of the node at hand go right, and left */
+    uint8_t *seen;         /* rows */
     uint64_t *mark;        /* columns: equal for columns with equal codes */
-    int64_t *total, *left; /* classes: rows of the node, and of those left of the cut */
+    int64_t *total, *left; /* of the classes in y_here: rows of the node, and of those left of the cut */
 } grower;
 
 /* ---- Codes ---- */
@@ -118,6 +120,42 @@ static uint32_t number_values(const cell *sorted, size_t n, uint32_t *code, floa
     return codes;
 }
 
+static int compare_keys(const void *a, const void *b) {
+    uint32_t x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return (x > y) - (x < y);
+}
+
+/* The same for a column of few values, without sorting all rows: numbers the keys in the order of their
+ * appearance, then renames them. Returns 0 where there are too many. */
+static uint32_t number_few(const uint32_t *key, size_t n, uint32_t *code, float *value) {
+    enum { FEW = 512, BITS = 11 };
+    struct slot {
+        uint32_t key, code; /* key 0 = empty; no number has it */
+    } slots[1 << BITS] = {{0, 0}};
+    uint32_t keys[FEW], name[FEW], codes = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t at = key[i] * 2654435769U >> (32 - BITS);
+        while (slots[at].key != key[i] && slots[at].key != 0) at = (at + 1) & ((1 << BITS) - 1);
+        if (slots[at].key == 0) {
+            if (codes == FEW) return 0;
+            slots[at] = (struct slot){key[i], codes};
+            keys[codes++] = key[i];
+        }
+        code[i] = slots[at].code;
+    }
+    qsort(keys, codes, sizeof *keys, compare_keys);
+    for (uint32_t k = 0; k < codes; k++) {
+        uint32_t at = keys[k] * 2654435769U >> (32 - BITS);
+        while (slots[at].key != keys[k]) at = (at + 1) & ((1 << BITS) - 1);
+        name[slots[at].code] = k;
+        value[k] = value_of(keys[k]);
+    }
+    for (size_t i = 0; i < n; i++) code[i] = name[code[i]];
+    return codes;
+}
+
 /* Keys of all columns, side by side, by blocks of rows that stay in the cache. */
 static cw_status read_keys(grower *g, cw_error *err) {
     enum { BLOCK = 64 };
@@ -140,10 +178,15 @@ static cw_status code_columns(grower *g, cw_error *err) {
     cell *cells = cw_alloc_n(2 * m->rows, sizeof *cells);
     if (!cells) return cw_fail_memory(err);
     for (size_t c = 0; c < m->columns; c++) {
-        uint32_t *code = g->code + c * m->rows;
-        for (size_t r = 0; r < m->rows; r++) cells[r] = (cell){code[r], (uint32_t)r};
-        const cell *sorted = sort_cells(cells, cells + m->rows, m->rows);
-        g->live_left[c] = (live){(uint32_t)c, number_values(sorted, m->rows, code, g->value + c * m->rows)};
+        const uint32_t *key = g->code + c * m->rows;
+        float *value = g->value + c * m->rows;
+        uint32_t codes = number_few(key, m->rows, g->aside, value);
+        if (codes == 0) {
+            for (size_t r = 0; r < m->rows; r++) cells[r] = (cell){key[r], (uint32_t)r};
+            codes = number_values(sort_cells(cells, cells + m->rows, m->rows), m->rows, g->aside, value);
+        }
+        memcpy(g->code + c * m->rows, g->aside, m->rows * sizeof *key);
+        g->live_left[c] = (live){(uint32_t)c, codes};
     }
     cw_free(cells);
     return CW_OK;
@@ -163,7 +206,8 @@ typedef struct search {
     double all;         /* rows of the root */
     int64_t squares;    /* sum of squared class counts */
     split best;
-    uint64_t mark; /* of the column at hand */
+    uint64_t mark;  /* of the column at hand */
+    size_t classes; /* that its rows have */
 } search;
 
 /* What is maximised is minus the children's impurity, weighted by their rows; in exact arithmetic that is
@@ -191,10 +235,10 @@ static inline void try_cut(search *s, const float *value, uint32_t column, uint3
 
 /* Few values: rows are counted by value and class. */
 static void try_counts(grower *g, search *s, live column) {
-    size_t classes = g->data->classes, rows_left = 0;
+    size_t classes = s->classes, rows_left = 0;
     const uint32_t *code = g->code + column.column * g->data->rows + s->node->start;
     const float *value = g->value + column.column * g->data->rows + s->node->start;
-    const uint16_t *y = g->y + s->node->start;
+    const uint16_t *y = g->y_here;
     uint32_t *count = g->table;
     memset(count, 0, column.codes * classes * sizeof *count);
     memset(g->left, 0, classes * sizeof *g->left);
@@ -219,7 +263,7 @@ static void try_counts(grower *g, search *s, live column) {
 static void try_sorted(grower *g, search *s, live column) {
     const uint32_t *code = g->code + column.column * g->data->rows + s->node->start;
     const float *value = g->value + column.column * g->data->rows + s->node->start;
-    const uint16_t *y = g->y + s->node->start;
+    const uint16_t *y = g->y_here;
     uint32_t *end = g->table;
     bool all_differ = column.codes == s->rows;
     if (all_differ) {
@@ -269,12 +313,11 @@ static bool is_copy(const grower *g, const search *s, size_t at) {
  * below it and returns how many are left. */
 static uint32_t find_split(grower *g, search *s, uint32_t count) {
     uint32_t kept = 0;
-    size_t classes = g->data->classes;
     for (uint32_t c = 0; c < count; c++) {
         live column = g->live[c];
         if (column.codes < 2) continue;
         s->mark = 0;
-        if (column.codes * classes <= s->rows)
+        if (column.codes * s->classes <= 2 * s->rows)
             try_counts(g, s, column);
         else
             try_sorted(g, s, column);
@@ -285,12 +328,26 @@ static uint32_t find_split(grower *g, search *s, uint32_t count) {
     return kept;
 }
 
-/* Sets g->total; returns the sum of its squares. */
-static int64_t count_classes(grower *g, const cw_grown_node *node) {
-    int64_t squares = 0;
-    memset(g->total, 0, g->data->classes * sizeof *g->total);
-    for (uint32_t i = node->start; i < node->end; i++) squares += 2 * g->total[g->y[i]]++ + 1;
-    return squares;
+/* Numbers the classes of a node's rows without gaps, in g->y_here and g->total; returns how many. */
+static size_t number_classes(grower *g, const cw_grown_node *node) {
+    size_t classes = 0;
+    memset(g->name, 0, g->data->classes * sizeof *g->name);
+    for (uint32_t i = node->start; i < node->end; i++) {
+        uint16_t *name = &g->name[g->y[i]]; /* 0 = none yet */
+        if (*name == 0) {
+            g->total[classes] = 0;
+            *name = (uint16_t)++classes;
+        }
+        g->y_here[i - node->start] = (uint16_t)(*name - 1);
+        g->total[*name - 1]++;
+    }
+    return classes;
+}
+
+static int64_t square_sum(const int64_t *count, size_t n) {
+    int64_t sum = 0;
+    for (size_t i = 0; i < n; i++) sum += count[i] * count[i];
+    return sum;
 }
 
 /* Might the node be parted? Only then it needs its codes. */
@@ -304,44 +361,37 @@ static bool is_open(const grower *g, const cw_grown_node *node) {
 
 /* ---- Parting ---- */
 
-/* One column's codes, parted and numbered anew on both sides. */
-static void part_column(grower *g, const cw_grown_node *node, size_t left_rows, live column, live *left,
-                        live *right) {
-    size_t n = node->end - node->start, to = 0;
-    uint32_t *code = g->code + column.column * g->data->rows + node->start, *rank = g->table;
-    float *value = g->value + column.column * g->data->rows + node->start, *aside = g->value_aside;
-    const uint8_t *side = g->side;
+/* Numbers the codes of some of a node's rows anew; returns how many codes there are, writes none if it is
+ * only one. The output may be what is read. */
+static uint32_t number_again(grower *g, const uint32_t *from, size_t n, live column,
+                             const cw_grown_node *node, uint32_t *code_out, float *value_out) {
+    const uint32_t *code = g->code + column.column * g->data->rows + node->start;
+    const float *value = g->value + column.column * g->data->rows + node->start;
+    uint32_t *rank = g->table, codes = 0;
     uint8_t *seen = g->seen;
-    *left = *right = (live){column.column, 0};
-    memset(seen, 0, 2 * (size_t)column.codes);
-    for (size_t i = 0; i < n; i++) seen[2 * (size_t)code[i] + side[i]] = 1;
-    for (size_t k = 0; k < column.codes; k++) {
-        rank[2 * k] = right->codes;
-        rank[2 * k + 1] = left->codes;
-        aside[right->codes] = value[k];
-        value[left->codes] = value[k];
-        right->codes += seen[2 * k];
-        left->codes += seen[2 * k + 1];
+    memset(seen, 0, column.codes);
+    for (size_t i = 0; i < n; i++) seen[code[from[i]]] = 1;
+    for (uint32_t k = 0; k < column.codes; k++) {
+        rank[k] = codes;
+        codes += seen[k];
     }
-    memcpy(value + left_rows, aside, right->codes * sizeof *aside);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t now = rank[2 * (size_t)code[i] + side[i]];
-        code[to] = now;
-        g->aside[i - to] = now;
-        to += side[i];
-    }
-    memcpy(code + to, g->aside, (n - to) * sizeof *code);
+    if (codes < 2) return codes;
+    for (uint32_t k = 0; k < column.codes; k++)
+        if (seen[k]) value_out[rank[k]] = value[k];
+    for (size_t i = 0; i < n; i++) code_out[i] = rank[code[from[i]]];
+    return codes;
 }
 
-/* Rows and classes parted, sides set for the columns. Returns how many rows go left. */
+/* Rows and classes parted, g->from set for the columns. Returns how many rows go left. */
 static uint32_t part_rows(grower *g, const cw_grown_node *node, const split *at) {
     uint32_t n = node->end - node->start, left = 0;
     const uint32_t *code = g->code + at->column * g->data->rows + node->start;
     uint32_t *row = g->out->row + node->start;
     uint16_t *y = g->y + node->start;
     for (uint32_t i = 0; i < n; i++) {
-        uint8_t side = code[i] <= at->code;
-        g->side[i] = side;
+        bool side = code[i] <= at->code;
+        g->from[0][i - left] = i;
+        g->from[1][left] = i;
         g->aside[i - left] = row[i];
         g->sorted[i - left] = y[i];
         row[left] = row[i];
@@ -398,8 +448,9 @@ static bool consider(grower *g, uint32_t id, const live *columns, uint32_t count
                 .rows = node->end - node->start,
                 .all = (double)g->data->rows,
                 .least = g->limits.min_leaf,
-                .squares = count_classes(g, node),
+                .classes = number_classes(g, node),
                 .best = {.merit = -INFINITY, .bound = -INFINITY}};
+    s.squares = square_sum(g->total, s.classes);
     memcpy(g->live, columns, count * sizeof *columns);
     count = find_split(g, &s, count);
     /* Rounding can make a split without gain look like a loss: more than DBL_EPSILON of it is not taken. */
@@ -442,11 +493,19 @@ static bool expand(grower *g, const todo *item) {
                                      .loss = item->at.loss_right}))
         return false;
     bool left = is_open(g, g->out->node + first), right = is_open(g, g->out->node + first + 1);
+    uint32_t right_rows = node.end - middle;
     for (uint32_t c = 0; (left || right) && c < item->columns; c++) {
-        live a, b;
-        part_column(g, &node, left_rows, item->column[c], &a, &b);
-        if (a.codes > 1) g->live_left[counts[0]++] = a;
-        if (b.codes > 1) g->live_right[counts[1]++] = b;
+        live column = item->column[c];
+        uint32_t *code_at = g->code + column.column * g->data->rows + node.start, below = 0, above = 0;
+        float *value_at = g->value + column.column * g->data->rows + node.start;
+        /* The left ones are written over what both are read from. */
+        if (right) above = number_again(g, g->from[0], right_rows, column, &node, g->aside, g->value_aside);
+        if (left) below = number_again(g, g->from[1], left_rows, column, &node, code_at, value_at);
+        if (below > 1) g->live_left[counts[0]++] = (live){column.column, below};
+        if (above < 2) continue;
+        memcpy(code_at + left_rows, g->aside, right_rows * sizeof *code_at);
+        memcpy(value_at + left_rows, g->value_aside, above * sizeof *value_at);
+        g->live_right[counts[1]++] = (live){column.column, above};
     }
     return (!left || consider(g, first, g->live_left, counts[0])) &&
            (!right || consider(g, first + 1, g->live_right, counts[1]));
@@ -460,7 +519,7 @@ static bool grow(grower *g) {
         g->y[r] = (uint16_t)g->data->y[r];
     }
     cw_grown_node root = {.end = (uint32_t)rows, .column = -1};
-    root.loss = (double)rows * gini(count_classes(g, &root), (double)rows);
+    root.loss = (double)rows * gini(square_sum(g->total, number_classes(g, &root)), (double)rows);
     if (!add_node(g, root)) return false;
     if (is_open(g, g->out->node) && !consider(g, 0, g->live_left, (uint32_t)g->data->columns)) return false;
     for (; g->open_count > 0 && leaves < g->limits.max_leaves; leaves++) {
@@ -489,21 +548,24 @@ cw_status cw_grow_tree(const cw_matrix *data, const cw_grow_limits *limits, cw_g
                 .value_aside = cw_alloc_n(rows, sizeof *g.value_aside),
                 .table = cw_alloc_n(2 * rows, sizeof *g.table),
                 .sorted = cw_alloc_n(rows, sizeof *g.sorted),
-                .side = cw_alloc_n(rows, sizeof *g.side),
-                .seen = cw_alloc_n(2 * rows, sizeof *g.seen),
+                .y_here = cw_alloc_n(rows, sizeof *g.y_here),
+                .name = cw_alloc_n(data->classes, sizeof *g.name),
+                .from = {cw_alloc_n(rows, sizeof **g.from), cw_alloc_n(rows, sizeof **g.from)},
+                .seen = cw_alloc_n(rows, sizeof *g.seen),
                 .mark = cw_alloc_n(data->columns, sizeof *g.mark),
                 .total = cw_alloc_n(data->classes, sizeof *g.total),
                 .left = cw_alloc_n(data->classes, sizeof *g.left)};
     cw_status status = CW_OK;
     if (!out->row || !g.code || !g.value || !g.y || !g.live || !g.live_left || !g.live_right || !g.aside ||
-        !g.value_aside || !g.table || !g.sorted || !g.side || !g.seen || !g.mark || !g.total || !g.left)
+        !g.value_aside || !g.table || !g.sorted || !g.y_here || !g.name || !g.from[0] || !g.from[1] ||
+        !g.seen || !g.mark || !g.total || !g.left)
         status = cw_fail_memory(err);
     if (status == CW_OK) status = code_columns(&g, err);
     if (status == CW_OK && !grow(&g)) status = cw_fail_memory(err);
     for (size_t i = 0; i < g.open_count; i++) cw_free(g.open[i].column);
-    void *const scratch[] = {g.code,  g.value,       g.y,     g.live,   g.live_left, g.live_right,
-                             g.aside, g.value_aside, g.table, g.sorted, g.side,      g.seen,
-                             g.mark,  g.total,       g.left,  g.open};
+    void *const scratch[] = {g.code,        g.value, g.y,      g.live,   g.live_left, g.live_right, g.aside,
+                             g.value_aside, g.table, g.sorted, g.y_here, g.name,      g.from[0],    g.from[1],
+                             g.seen,        g.mark,  g.total,  g.left,   g.open};
     for (size_t i = 0; i < CW_COUNT(scratch); i++) cw_free(scratch[i]);
     return status;
 }
