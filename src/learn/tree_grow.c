@@ -156,19 +156,31 @@ static uint32_t number_few(const uint32_t *key, size_t n, uint32_t *code, float 
     return codes;
 }
 
+static cw_status find_beyond_float(const cw_matrix *m, cw_error *err) {
+    for (size_t i = 0; i < m->rows * m->columns; i++)
+        if (fabs(m->x[i]) > FLT_MAX)
+            return cw_fail(err, CW_INVALID, "row %zu, column %zu: %g is beyond a float", i / m->columns,
+                           i % m->columns, m->x[i]);
+    return CW_OK;
+}
+
 /* Keys of all columns, side by side, by blocks of rows that stay in the cache. */
 static cw_status read_keys(grower *g, cw_error *err) {
-    enum { BLOCK = 64 };
+    enum { BLOCK = 256 };
     const cw_matrix *m = g->data;
-    for (size_t from = 0; from < m->rows; from += BLOCK)
-        for (size_t c = 0; c < m->columns; c++)
-            for (size_t r = from; r < m->rows && r < from + BLOCK; r++) {
+    bool beyond = false;
+    for (size_t from = 0; from < m->rows; from += BLOCK) {
+        size_t to = m->rows - from < BLOCK ? m->rows : from + BLOCK;
+        for (size_t c = 0; c < m->columns; c++) {
+            uint32_t *key = g->code + c * m->rows;
+            for (size_t r = from; r < to; r++) {
                 double x = m->x[r * m->columns + c];
-                if (fabs(x) > FLT_MAX)
-                    return cw_fail(err, CW_INVALID, "row %zu, column %zu: %g is beyond a float", r, c, x);
-                g->code[c * m->rows + r] = key_of((float)x);
+                beyond |= fabs(x) > FLT_MAX;
+                key[r] = key_of((float)x);
             }
-    return CW_OK;
+        }
+    }
+    return beyond ? find_beyond_float(m, err) : CW_OK;
 }
 
 static cw_status code_columns(grower *g, cw_error *err) {
@@ -242,7 +254,16 @@ static void try_counts(grower *g, search *s, live column) {
     uint32_t *count = g->table;
     memset(count, 0, column.codes * classes * sizeof *count);
     memset(g->left, 0, classes * sizeof *g->left);
-    for (size_t i = 0; i < s->rows; i++) count[code[i] * classes + y[i]]++;
+    /* Two tables, by turns: rows that follow each other are often alike, and would wait for each other. */
+    uint32_t *other = count + (column.codes * classes * 2 <= 2 * s->rows ? column.codes * classes : 0);
+    size_t cells = column.codes * classes, i = 0;
+    memset(other, 0, cells * sizeof *other);
+    for (; i + 1 < s->rows; i += 2) {
+        count[code[i] * classes + y[i]]++;
+        other[code[i + 1] * classes + y[i + 1]]++;
+    }
+    if (i < s->rows) count[code[i] * classes + y[i]]++;
+    for (size_t j = 0; other != count && j < cells; j++) count[j] += other[j];
     int64_t squares_left = 0, product = 0; /* product: of counts left and in all, summed over classes */
     for (uint32_t k = 0; k + 1 < column.codes; k++) {
         const uint32_t *of = count + k * classes;
@@ -313,7 +334,8 @@ static bool is_copy(const grower *g, const search *s, size_t at) {
  * below it and returns how many are left. */
 static uint32_t find_split(grower *g, search *s, uint32_t count) {
     uint32_t kept = 0;
-    for (uint32_t c = 0; c < count; c++) {
+    /* With pure children the merit is 0, the best there is, and no column is needed any more. */
+    for (uint32_t c = 0; c < count && s->best.merit < 0; c++) {
         live column = g->live[c];
         if (column.codes < 2) continue;
         s->mark = 0;
@@ -370,7 +392,11 @@ static uint32_t number_again(grower *g, const uint32_t *from, size_t n, live col
     uint32_t *rank = g->table, codes = 0;
     uint8_t *seen = g->seen;
     memset(seen, 0, column.codes);
-    for (size_t i = 0; i < n; i++) seen[code[from[i]]] = 1;
+    /* Of few codes all are soon seen. */
+    for (size_t i = 0; i < n && memchr(seen, 0, column.codes);) {
+        size_t stop = n - i < 64 + column.codes ? n : i + 64 + column.codes;
+        for (; i < stop; i++) seen[code[from[i]]] = 1;
+    }
     for (uint32_t k = 0; k < column.codes; k++) {
         rank[k] = codes;
         codes += seen[k];

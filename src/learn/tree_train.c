@@ -27,34 +27,35 @@ static bool prune(cw_grown *grown, double alpha, double rows) {
     return true;
 }
 
-static bool add_leaf(cw_tree *tree, const cw_matrix *m, const uint32_t *row, size_t rows) {
+/* timed_rows: scratch, an element a class. */
+static bool add_leaf(cw_tree *tree, const cw_matrix *m, const uint32_t *row, size_t rows,
+                     size_t *timed_rows) {
     bool timed = m->cost && m->scale;
     if (!cw_tree_add_leaf(tree, timed)) return false;
-    size_t leaf = (tree->leaves - 1) * m->classes;
-    for (size_t i = 0; i < rows; i++) tree->count[leaf + (size_t)m->y[row[i]]]++;
-    for (size_t c = 0; timed && c < m->classes; c++) {
-        double sum = 0;
-        size_t n = 0;
-        for (size_t i = 0; i < rows; i++) {
+    int64_t *count = tree->count + (tree->leaves - 1) * m->classes;
+    double *log_ns = timed ? tree->log_ns + (tree->leaves - 1) * m->classes : NULL;
+    memset(timed_rows, 0, m->classes * sizeof *timed_rows);
+    for (size_t i = 0; i < rows; i++) count[m->y[row[i]]]++;
+    for (size_t i = 0; timed && i < rows; i++)
+        for (size_t c = 0; c < m->classes; c++) {
             double ns = m->cost[row[i] * m->classes + c];
             if (isnan(ns)) continue;
-            sum += log(ns / m->scale[row[i]]);
-            n++;
+            double x = log(ns / m->scale[row[i]]);
+            log_ns[c] = timed_rows[c]++ ? log_ns[c] + x : x;
         }
-        if (n > 0) tree->log_ns[leaf + c] = sum / (double)n;
-    }
+    for (size_t c = 0; timed && c < m->classes; c++) log_ns[c] /= (double)timed_rows[c]; /* none: NaN */
     return true;
 }
 
-/* In preorder: left children before right ones. depth: of the deepest node. false = out of memory. */
+/* In preorder: left children before right ones. false = out of memory. */
 static bool write_out(const cw_grown *grown, const cw_matrix *data, cw_tree *tree) {
     typedef struct waiting {
         uint32_t node;
         size_t parent; /* SIZE_MAX: not a right child */
     } waiting;
     waiting *stack = NULL;
-    size_t count = 0, capacity = 0;
-    bool fine = cw_grow(&stack, &capacity, 1, sizeof *stack);
+    size_t count = 0, capacity = 0, *timed_rows = cw_alloc_n(data->classes, sizeof *timed_rows);
+    bool fine = timed_rows && cw_grow(&stack, &capacity, 1, sizeof *stack);
     if (fine) stack[count++] = (waiting){0, SIZE_MAX};
     while (fine && count > 0) {
         waiting at = stack[--count];
@@ -62,7 +63,7 @@ static bool write_out(const cw_grown *grown, const cw_matrix *data, cw_tree *tre
         size_t id = tree->nodes;
         if (at.parent != SIZE_MAX) tree->node[at.parent].next = (uint32_t)id;
         if (!node->left) {
-            fine = add_leaf(tree, data, grown->row + node->start, node->end - node->start);
+            fine = add_leaf(tree, data, grown->row + node->start, node->end - node->start, timed_rows);
             continue;
         }
         fine = cw_tree_add(tree, node->column, node->threshold) &&
@@ -72,6 +73,7 @@ static bool write_out(const cw_grown *grown, const cw_matrix *data, cw_tree *tre
         stack[count++] = (waiting){node->left, SIZE_MAX};
     }
     cw_free(stack);
+    cw_free(timed_rows);
     return fine;
 }
 
