@@ -1,7 +1,8 @@
 /* learn_cli.c: trains a learner on a matrix from a file and writes what it predicts: how scripts that compare
  * with other implementations talk to src/learn. Not installed.
  *
- * learn_cli LEARNER IN OUT [depth=N] [leaf=N] [smooth=F] [state=FILE] [emit=FILE] [thresholds=FILE]
+ * learn_cli LEARNER IN OUT [depth=N] [leaf=N] [leaves=N] [alpha=F]
+ * [smooth=F] [state=FILE] [emit=FILE] [thresholds=FILE]
  *
  * IN, doubles of this machine: rows, columns, classes, further rows, timed (0 or 1); x of all rows; labels of
  * the rows; if timed, times (rows x classes) and scales. OUT, doubles, for every row: class of smallest cost
@@ -118,6 +119,8 @@ static cw_status run(int argc, char **argv, input *in, cw_error *err) {
     if (status != CW_OK) return status;
     cw_learn_options options = {.max_depth = atoi(option(argc, argv, "depth", "0")),
                                 .min_leaf = atoi(option(argc, argv, "leaf", "1")),
+                                .max_leaves = atoi(option(argc, argv, "leaves", "0")),
+                                .ccp_alpha = strtod(option(argc, argv, "alpha", "0"), NULL),
                                 .var_smoothing = strtod(option(argc, argv, "smooth", "1e-9"), NULL)};
     const char *json = option(argc, argv, "state", NULL), *c = option(argc, argv, "emit", NULL),
                *edges = option(argc, argv, "thresholds", NULL);

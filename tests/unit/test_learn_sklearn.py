@@ -210,6 +210,37 @@ def compare_structure(name, x, y, classes, depth, leaf):
     print(f"structure {name}: {model.tree_.node_count} nodes equal in column, threshold bits, children and counts")
 
 
+def same_below(ours, model, i, j):
+    """Our node i and their node j: the same tree, whatever the order of nodes."""
+    tree, node = model.tree_, ours.state["nodes"][i]
+    if isinstance(node, dict):
+        counts = np.rint(tree.value[j, 0] * (tree.n_node_samples[j] if tree.value[j, 0].sum() < 1.5 else 1))
+        return tree.feature[j] < 0 and np.array_equal(counts, node["counts"])
+    return (node[:2] == [tree.feature[j], tree.threshold[j]] and same_below(ours, model, i + 1, tree.children_left[j])
+            and same_below(ours, model, node[2], tree.children_right[j]))
+
+
+def compare_limits(name, x, y, classes, leaf):
+    """Pruning, and growth of the best leaf first. The full tree has no ties, so these have none among columns either; the
+    alphas lie between those at which scikit-learn's pruned tree changes."""
+    path = DecisionTreeClassifier(random_state=0, min_samples_leaf=leaf).fit(x, y).cost_complexity_pruning_path(x, y).ccp_alphas
+    steps = np.unique(path)
+    steps = [(a, b) for a, b in zip(steps, steps[1:]) if b > a * 1.001 + 1e-9]
+    alphas = [np.sqrt(a * b) if a > 0 else b / 2 for a, b in steps[::max(1, len(steps) // 12)]] + [path[-1] * 1.01]
+    limits = [(alpha, 0) for alpha in alphas] + [(0, leaves) for leaves in (2, 3, 10, 31, 64, 10 ** 6)] + [(alphas[1], 50)]
+    sizes = []
+    for alpha, leaves in limits:
+        model = DecisionTreeClassifier(random_state=0, min_samples_leaf=leaf, ccp_alpha=alpha, max_leaf_nodes=leaves or None)
+        model.fit(x, y)
+        ours = learn.train("tree", x, y, classes, leaf=leaf, alpha=repr(float(alpha)), leaves=leaves)
+        sizes.append(model.tree_.node_count)
+        check(len(ours.state["nodes"]) == sizes[-1] and same_below(ours, model, 0, 0),
+              f"limits {name} alpha={alpha} leaves={leaves}: {len(ours.state['nodes'])} nodes, theirs {sizes[-1]}, or other ones")
+    check(len(set(sizes)) >= 12, f"limits {name}: only trees of {sorted(set(sizes))} nodes")
+    print(f"limits {name}: pruned by {len(alphas)} alphas and limited to 6 numbers of leaves: equal, {min(sizes)} to "
+          f"{max(sizes)} nodes")
+
+
 def merges_neighbours():
     """scikit-learn 1.7 declares its limit of 1e-7 without putting it in force; 1.9 has it again."""
     return fit_tree(np.array([[0.0], [5e-8]]), np.array([0, 1]), 0, 0, 1).tree_.node_count == 1
@@ -229,6 +260,10 @@ def structures():
     y = (x[:, 0] + x[:, 1] * x[:, 2] + 0.5 * rng.normal(size=4000) > 0) + 2 * (x[:, 3] > 0.5)
     compare_structure("reals, leaf 100", x, y, 4, 0, 100)
     compare_structure("reals, depth 3", x, y, 4, 3, 10)
+    x = rng.normal(size=(12000, 6))  # all classes everywhere: no node is so simple that two cuts are equally good
+    y = (x[:, 0] + x[:, 1] * x[:, 2] + 3 * rng.normal(size=12000) > 0) + 2 * (x[:, 3] + 2 * rng.normal(size=12000) > 0.5)
+    compare_structure("noisy reals, leaf 100", x, y, 4, 0, 100)
+    compare_limits("noisy reals, leaf 100", x, y, 4, 100)
 
 
 # ---- Naive Bayes ----
