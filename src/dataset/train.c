@@ -196,10 +196,22 @@ static cw_status resolve(const cw_train_options *options, const cw_learner **lea
     return CW_OK;
 }
 
-/* "max_depth 8, seed 0": the settings that the learner reads. */
+/* Is it the one that ends a grid? */
+static bool is_end(const cw_learn_options *options) {
+#define X(type, field, option, least, most, help)                                                            \
+    if (options->field > 0) return false;
+    CW_SETTINGS(X)
+#undef X
+    return true;
+}
+
+/* "max_depth 8, seed 0": the settings that the learner reads and that are not off. */
 static void settings_text(const cw_learner *learner, const cw_learn_options *settings, cw_buf *out) {
 #define X(type, field, option, least, most, help)                                                            \
-    if (learner->defaults.field > 0) {                                                                       \
+    bool reads_##field = learner->defaults.field > 0;                                                        \
+    for (const cw_learn_options *try = learner->grid; try && !is_end(try); try++)                            \
+        reads_##field |= try->field > 0;                                                                     \
+    if (reads_##field && settings->field > 0) {                                                              \
         cw_buf_put(out, #field " ");                                                                         \
         cw_buf_printf(out, "%.9g", (double)settings->field);                                                 \
         cw_buf_put(out, ", ");                                                                               \

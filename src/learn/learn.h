@@ -36,8 +36,9 @@ typedef struct cw_learn_options {
 typedef struct cw_learner {
     const char *name;
     const char *summary;          /* one line for help */
-    cw_learn_options defaults;    /* 0 = the setting is not read by it */
-    const cw_learn_options *grid; /* settings that tuning tries beside the defaults: 0 = as the default; ends
+    cw_learn_options defaults;    /* 0 = the setting is off, or not read by it */
+    const cw_learn_options *grid; /* settings that tuning tries beside the defaults: 0 = as the default; what
+                                     is 0 here and there is not read by it; ends
                                      with one that is all 0; NULL = nothing to tune */
     cw_status (*train)(const cw_matrix *data, const cw_learn_options *options, void **state, cw_error *err);
     /* For one row: cost[c], any scale, smaller is better, never NaN; share[c] (may be NULL) = probability

@@ -1,4 +1,4 @@
-/* tree.c: the decision tree as a learner: predict, explain, save, load. Growing it is tree_train.c, writing
+/* tree.c: the decision tree as a learner: predict, explain, save, load. Training it is tree_train.c, writing
  * it as C is tree_emit.c. */
 #include "tree.h"
 #include <float.h>
@@ -310,11 +310,33 @@ static size_t size(const void *state) {
     return ((const cw_tree *)state)->nodes;
 }
 
+/* From small to large; pruning suits some data, limits others. */
+static const cw_learn_options grid[] = {
+    {.max_leaves = 16},
+    {.max_leaves = 64},
+    {.max_leaves = 256},
+    {.max_leaves = 1024},
+    {.max_depth = 6},
+    {.max_depth = 8, .min_leaf = 2},
+    {.max_depth = 12, .min_leaf = 4},
+    {.min_leaf = 4},
+    {.min_leaf = 8},
+    {.min_leaf = 16},
+    {.min_leaf = 32},
+    {.ccp_alpha = 3e-5},
+    {.ccp_alpha = 1e-4},
+    {.ccp_alpha = 3e-4},
+    {.ccp_alpha = 1e-3},
+    {.ccp_alpha = 1e-4, .min_leaf = 4},
+    {0},
+};
+
 extern const cw_learner cw_learner_tree;
 const cw_learner cw_learner_tree = {
     .name = "tree",
     .summary = "decision tree, Gini impurity (CART)",
     .defaults = {.max_depth = CW_TREE_DEEPEST, .max_leaves = 1000000000, .min_leaf = 1},
+    .grid = grid,
     .train = cw_tree_train,
     .predict = predict,
     .explain = explain,

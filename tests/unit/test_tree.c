@@ -113,6 +113,12 @@ static size_t depth_of(const cw_tree *tree, size_t node) {
     return 1 + (left > right ? left : right);
 }
 
+static int64_t rows_of(const cw_tree *tree, size_t leaf) {
+    int64_t rows = 0;
+    for (size_t c = 0; c < tree->classes; c++) rows += tree->count[leaf * tree->classes + c];
+    return rows;
+}
+
 static void test_tree__keeps_max_depth_and_min_leaf(void **unused) {
     (void)unused;
     cw_matrix m = random_matrix(600, 4, 3, 1);
@@ -122,8 +128,7 @@ static void test_tree__keeps_max_depth_and_min_leaf(void **unused) {
             if (depth > 0) assert_true(depth_of(tree, 0) <= (size_t)depth);
             int64_t all = 0;
             for (size_t l = 0; l < tree->leaves; l++) {
-                int64_t rows = 0;
-                for (size_t c = 0; c < 3; c++) rows += tree->count[l * 3 + c];
+                int64_t rows = rows_of(tree, l);
                 assert_true(rows >= leaf);
                 all += rows;
             }
@@ -131,6 +136,58 @@ static void test_tree__keeps_max_depth_and_min_leaf(void **unused) {
             cw_tree_destroy(tree);
         }
     release(&m);
+}
+
+static void test_tree__keeps_max_leaves_and_grows_the_best_first(void **unused) {
+    (void)unused;
+    /* One cut parts 6 rows of two classes, 2 rows of classes that are parted worse are left for later. */
+    const double x[] = {1, 2, 3, 10, 11, 12, 20, 21};
+    const int32_t y[] = {0, 0, 0, 1, 1, 1, 0, 2};
+    cw_matrix few = {.rows = 8, .columns = 1, .classes = 3, .x = x, .y = y};
+    cw_tree *tree = grow(&few, &(cw_learn_options){.min_leaf = 1, .max_leaves = 2});
+    assert_int_equal(tree->leaves, 2);
+    assert_true(tree->node[0].threshold == 6.5);
+    cw_tree_destroy(tree);
+    tree = grow(&few, &(cw_learn_options){.min_leaf = 1, .max_leaves = 3});
+    assert_int_equal(tree->leaves, 3);
+    assert_true(tree->node[2].threshold == 16); /* not 20.5 */
+    cw_tree_destroy(tree);
+    cw_matrix m = random_matrix(600, 4, 3, 6);
+    cw_tree *whole = grow(&m, &plain);
+    for (int32_t leaves = 2; leaves < 600; leaves = 3 * leaves + 1) {
+        tree = grow(&m, &(cw_learn_options){.min_leaf = 1, .max_leaves = leaves});
+        assert_int_equal(tree->leaves, (size_t)leaves < whole->leaves ? (size_t)leaves : whole->leaves);
+        int64_t all = 0;
+        for (size_t l = 0; l < tree->leaves; l++) all += rows_of(tree, l);
+        assert_int_equal(all, 600);
+        cw_tree_destroy(tree);
+    }
+    cw_tree_destroy(whole);
+    release(&m);
+}
+
+/* 3 rows of class 0, 5 of class 2, 8 of class 1. Impurity times share of rows: 1 - (9 + 25 + 64) / 256 =
+ * 0.617 for the root; 8 / 16 * (1 - (9 + 25) / 64) = 0.234 for its left child, where the second cut is; 0 for
+ * leaves. The second cut saves 0.234, the first one 0.383. */
+static void test_tree__prunes_what_saves_less_than_alpha(void **unused) {
+    (void)unused;
+    double x[16];
+    int32_t y[16];
+    for (int r = 0; r < 16; r++) {
+        x[r] = r;
+        y[r] = r < 3 ? 0 : r < 8 ? 2 : 1;
+    }
+    cw_matrix m = {.rows = 16, .columns = 1, .classes = 3, .x = x, .y = y};
+    const struct {
+        double alpha;
+        size_t leaves;
+    } cases[] = {{0, 3}, {0.234, 3}, {0.235, 2}, {0.382, 2}, {0.383, 1}, {1, 1}};
+    for (size_t i = 0; i < CW_COUNT(cases); i++) {
+        cw_tree *tree = grow(&m, &(cw_learn_options){.min_leaf = 1, .ccp_alpha = cases[i].alpha});
+        assert_int_equal(tree->leaves, cases[i].leaves);
+        assert_int_equal(rows_of(tree, tree->leaves - 1), cases[i].leaves == 1 ? 16 : 8);
+        cw_tree_destroy(tree);
+    }
 }
 
 /* An unlimited tree gives each training row the most frequent class of the rows equal to it. */
@@ -267,6 +324,12 @@ static void test_matrix__refuses_what_cannot_be_learned(void **unused) {
     assert_refused(
         cw_learner_find("tree")->train(&m, &(cw_learn_options){.min_leaf = 1, .max_depth = -1}, &state, &err),
         CW_INVALID, err, "max depth");
+    assert_refused(
+        cw_learner_find("tree")->train(&m, &(cw_learn_options){.min_leaf = 1, .max_leaves = 1}, &state, &err),
+        CW_INVALID, err, "max leaves");
+    assert_refused(cw_learner_find("tree")->train(&m, &(cw_learn_options){.min_leaf = 1, .ccp_alpha = NAN},
+                                                  &state, &err),
+                   CW_INVALID, err, "ccp alpha");
 }
 
 /* Each allocation of training and emitting fails once. */
@@ -280,7 +343,8 @@ static void test_tree__survives_lack_of_memory(void **unused) {
         void *state = NULL;
         cw_buf out = {0};
         cw_alloc_fail_at(n);
-        cw_status status = learner->train(&m, &plain, &state, NULL);
+        cw_status status = learner->train(
+            &m, &(cw_learn_options){.min_leaf = 1, .max_leaves = 30, .ccp_alpha = 1e-9}, &state, NULL);
         if (status == CW_OK) status = learner->emit_c(state, "p", place, 3, &out, NULL);
         cw_alloc_fail_at(0);
         cw_tree_destroy(state);
@@ -301,6 +365,8 @@ int main(void) {
         cmocka_unit_test(test_tree__values_equal_as_floats_are_not_parted),
         cmocka_unit_test(test_tree__predicts_geometric_mean_times),
         cmocka_unit_test(test_tree__keeps_max_depth_and_min_leaf),
+        cmocka_unit_test(test_tree__keeps_max_leaves_and_grows_the_best_first),
+        cmocka_unit_test(test_tree__prunes_what_saves_less_than_alpha),
         cmocka_unit_test(test_tree__unlimited_tree_knows_its_rows),
         cmocka_unit_test(test_tree__same_rows_in_any_order_same_tree),
         cmocka_unit_test(test_tree__boundary_is_where_rounding_to_float_changes_sides),
