@@ -374,8 +374,11 @@ static void test_validate__bad_requests_are_refused(void **state) {
 
 static void test_validate__survives_every_failed_allocation(void **state) {
     (void)state;
-    cw_dataset *data = by_hand();
-    cw_validate_options options = {.split = "network", .learners = tree_only};
+    cw_dataset *data = random_data(2);
+    cw_validate_options options = {
+        .split = "holdout:0.3",
+        .learners = tree_only,
+        .train = {.mask = CW_MASK_KIND, .absent = CW_ABSENT_SLOW, .tune = true, .calibrate = true}};
     cw_status status = CW_NO_MEMORY;
     for (long n = 1; status != CW_OK; n++) {
         cw_report *report = NULL;
