@@ -176,6 +176,10 @@ typedef struct cw_impl_info {
     const char *why_not; /* NULL: supported; else the reason */
     bool library_choice; /* the one its library would take by itself (format left to the library) */
     bool candidate;      /* false for the reference and the empty implementation: measured, never chosen */
+    bool exact;          /* output equals the reference up to rounding: no transform, no saturating sums */
+    bool deterministic;  /* the same output, to the bit, whenever it runs */
+    bool own_layout;     /* may work in a layout of its own, between reorders inside a run */
+    int64_t workspace;   /* bytes that cw_conv_workspace will say; -1 = unknown */
 } cw_impl_info;
 
 /* Every implementation, in a stable order; with p, whether each supports it. Free *out with cw_free. */

@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-enum { CW_BACKEND_ABI = 1 };
+enum { CW_BACKEND_ABI = 2 };
 
 /* The machine, as far as choosing code depends on it. */
 typedef struct cw_machine {
@@ -42,6 +42,11 @@ struct cw_impl {
     /* Packs, compiles, allocates. On failure nothing is left behind. */
     cw_status (*prepare)(const cw_impl *impl, const cw_problem *p, const cw_conv_args *args, cw_kernel **out,
                          cw_error *err);
+    /* True: a problem's output is the same, to the bit, whenever it runs: no sum depends on which thread
+     * comes first. False: it may differ, or nobody knows. */
+    bool deterministic;
+    /* True: it may work in a layout of its own, between reorders that each run pays for. */
+    bool own_layout;
 };
 
 /* A prepared convolution; the first member of the backend's own. */
@@ -57,6 +62,14 @@ struct cw_kernel {
     cw_status (*dst_reorder)(cw_kernel *kernel, const void *own, void *plain);
     void (*destroy)(cw_kernel *kernel);
 };
+
+/* What a run takes of the caller's memory: the kernel's workspace, and behind it the tensors in its own
+ * layout. */
+static inline int64_t cw_workspace_total(size_t workspace_bytes, size_t src_own_bytes, size_t dst_own_bytes) {
+    const size_t line = 63;
+    return (int64_t)(((workspace_bytes + line) & ~line) + ((src_own_bytes + line) & ~line) +
+                     ((dst_own_bytes + line) & ~line));
+}
 
 /* Called once for each implementation. why_not: NULL = supports the problem, else a short static reason.
  * library_choice: the one the library would take by itself for this problem; at most one a backend. */
@@ -75,6 +88,9 @@ typedef struct cw_backend {
     /* Visits every implementation in a stable order. p NULL: all that exist, with why_not NULL. With p, at
      * least those that support it; those known but unsupported with the reason. */
     cw_status (*list)(void *state, const cw_problem *p, cw_impl_visit *visit, void *arg, cw_error *err);
+    /* Bytes that cw_conv_workspace will say of a prepared impl (cw_workspace_total), for an impl that list
+     * has just told supports p; -1 = unknown. NULL = always unknown. */
+    int64_t (*workspace)(void *state, const cw_impl *impl, const cw_problem *p);
 } cw_backend;
 
 #ifdef __cplusplus

@@ -94,7 +94,14 @@ static void collect(void *arg, const cw_impl *impl, const char *why_not, bool li
         c->failed = true;
         return;
     }
-    c->found[c->count++] = (cw_found){impl, c->backend, c->why_not ? c->why_not : why_not, library_choice};
+    c->found[c->count++] =
+        (cw_found){impl, c->backend, c->why_not ? c->why_not : why_not, library_choice, -1};
+}
+
+static void ask_workspace(const struct cw_open_backend *open, const cw_problem *p, cw_found *found,
+                          size_t count) {
+    for (size_t i = 0; p && open->backend->workspace && i < count; i++)
+        if (!found[i].why_not) found[i].workspace = open->backend->workspace(open->state, found[i].impl, p);
 }
 
 cw_status cw_context_list(cw_context *ctx, const cw_problem *p, cw_found **out, size_t *count,
@@ -103,9 +110,12 @@ cw_status cw_context_list(cw_context *ctx, const cw_problem *p, cw_found **out, 
     collector c = {0};
     if (p && status == CW_OK) c.why_not = never_runs(p);
     for (size_t i = 0; i < ctx->count && status == CW_OK; i++) {
+        size_t before = c.count;
         c.backend = ctx->open[i].backend;
         status = c.backend->list(ctx->open[i].state, c.why_not ? NULL : p, collect, &c, err);
         if (c.failed) status = cw_fail_memory(err);
+        if (status == CW_OK && c.count > before)
+            ask_workspace(&ctx->open[i], p, c.found + before, c.count - before);
     }
     if (status != CW_OK) {
         cw_free(c.found);
@@ -139,8 +149,16 @@ cw_status cw_impls(cw_context *ctx, const cw_problem *p, cw_impl_info **out, siz
     if (status != CW_OK) return status;
     cw_impl_info *infos = cw_alloc_n(*count, sizeof *infos);
     for (size_t i = 0; infos && i < *count; i++)
-        infos[i] = (cw_impl_info){found[i].impl->name, found[i].backend->name,  found[i].impl->family,
-                                  found[i].why_not,    found[i].library_choice, found[i].impl->candidate};
+        infos[i] = (cw_impl_info){.name = found[i].impl->name,
+                                  .backend = found[i].backend->name,
+                                  .family = found[i].impl->family,
+                                  .why_not = found[i].why_not,
+                                  .library_choice = found[i].library_choice,
+                                  .candidate = found[i].impl->candidate,
+                                  .exact = found[i].impl->exact,
+                                  .deterministic = found[i].impl->deterministic,
+                                  .own_layout = found[i].impl->own_layout,
+                                  .workspace = found[i].workspace};
     cw_free(found);
     if (!infos) return cw_fail_memory(err);
     *out = infos;
@@ -188,7 +206,8 @@ cw_status cw_conv_create(cw_context *ctx, const cw_problem *p, const char *impl,
     const cw_kernel *k = conv->kernel;
     conv->src_offset = align64(k->workspace_bytes);
     conv->dst_offset = conv->src_offset + align64(k->src_own_bytes);
-    conv->workspace_bytes = conv->dst_offset + align64(k->dst_own_bytes);
+    conv->workspace_bytes =
+        (size_t)cw_workspace_total(k->workspace_bytes, k->src_own_bytes, k->dst_own_bytes);
     *out = conv;
     return CW_OK;
 }

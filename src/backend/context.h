@@ -24,6 +24,7 @@ typedef struct cw_found {
     const cw_backend *backend;
     const char *why_not; /* NULL = supported */
     bool library_choice;
+    int64_t workspace; /* bytes that a run takes; -1 = unknown, or not supported */
 } cw_found;
 
 /* As cw_impls, with the implementations themselves. */

@@ -195,7 +195,9 @@ static const onednn_impl *intern(onednn_state *s, const char *info, bool own_lay
                            .family = cw_family_of_onednn(info),
                            .candidate = true,
                            .exact = is_exact(info),
-                           .prepare = onednn_prepare};
+                           .prepare = onednn_prepare,
+                           .deterministic = true,
+                           .own_layout = own_layout};
     memmove(s->impls + at + 1, s->impls + at, (s->impl_count - at) * sizeof *s->impls);
     s->impls[at] = impl;
     s->impl_count++;
@@ -210,8 +212,16 @@ typedef struct discovery {
     bool clips, choosing, failed;
 } discovery;
 
+static int64_t workspace_of(dnnl_primitive_desc_t pd) {
+    const dnnl_memory_desc_t *src = dnnl_primitive_desc_query_md(pd, dnnl_query_src_md, 0),
+                             *dst = dnnl_primitive_desc_query_md(pd, dnnl_query_dst_md, 0),
+                             *scratch = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
+    return cw_workspace_total(scratch ? dnnl_memory_desc_get_size(scratch) : 0,
+                              onednn_is_nhwc(src) ? 0 : dnnl_memory_desc_get_size(src),
+                              onednn_is_nhwc(dst) ? 0 : dnnl_memory_desc_get_size(dst));
+}
+
 static bool discovered(void *arg, dnnl_primitive_desc_t pd, const char *info, bool own_layout) {
-    (void)pd;
     discovery *d = arg;
     onednn_state *s = d->state;
     const onednn_impl *impl = intern(s, info, own_layout);
@@ -221,7 +231,7 @@ static bool discovered(void *arg, dnnl_primitive_desc_t pd, const char *info, bo
     for (size_t i = 0; i < s->found_count; i++)
         if (s->found[i].impl == impl) return false;
     d->failed |= !cw_grow(&s->found, &s->found_capacity, s->found_count + 1, sizeof *s->found);
-    if (!d->failed) s->found[s->found_count++] = (onednn_found){impl, d->query, d->clips};
+    if (!d->failed) s->found[s->found_count++] = (onednn_found){impl, d->query, d->clips, workspace_of(pd)};
     return false;
 }
 
@@ -311,6 +321,17 @@ static cw_status list(void *state, const cw_problem *p, cw_impl_visit *visit, vo
     return CW_OK;
 }
 
+/* Of the problem that was listed last. */
+static int64_t workspace(void *state, const cw_impl *impl, const cw_problem *p) {
+    const onednn_state *s = state;
+    cw_problem canonical = *p;
+    cw_problem_canonical(&canonical);
+    if (!s->have_problem || cw_problem_compare(&s->problem, &canonical) != 0) return -1;
+    for (size_t i = 0; i < s->found_count; i++)
+        if (&s->found[i].impl->base == impl) return s->found[i].workspace;
+    return -1;
+}
+
 static void close_state(void *state) {
     onednn_state *s = state;
     if (s->stream) dnnl_stream_destroy(s->stream);
@@ -355,4 +376,5 @@ const cw_backend cw_backend_onednn = {.abi = CW_BACKEND_ABI,
                                       .open = open_state,
                                       .close = close_state,
                                       .version = version,
-                                      .list = list};
+                                      .list = list,
+                                      .workspace = workspace};

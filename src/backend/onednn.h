@@ -32,7 +32,8 @@ struct onednn_impl;
 typedef struct onednn_found {
     const struct onednn_impl *impl;
     onednn_query query;
-    bool clips; /* takes ONEDNN_CLAMP_CLIP; else NONE and, in f32, RELU */
+    bool clips;        /* takes ONEDNN_CLAMP_CLIP; else NONE and, in f32, RELU */
+    int64_t workspace; /* bytes that a run takes */
 } onednn_found;
 
 typedef struct onednn_state {

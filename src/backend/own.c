@@ -6,13 +6,21 @@
 #include "../kernel/kernel.h"
 
 static const cw_own_impl rows[] = {
-    {{"own.direct", CW_FAMILY_DIRECT, true, true, cw_direct_prepare}, cw_direct_why_not, NULL},
-    {{"own.gemm", CW_FAMILY_GEMM, true, true, cw_gemm_prepare}, cw_gemm_why_not, NULL},
-    {{"own.winograd_f2x3", CW_FAMILY_WINOGRAD, true, false, cw_winograd_f2x3_prepare},
-     cw_winograd_why_not,
+    {{"own.direct", CW_FAMILY_DIRECT, true, true, cw_direct_prepare, true, false},
+     cw_direct_why_not,
+     cw_direct_workspace,
      NULL},
-    {{"own.winograd_f4x3", CW_FAMILY_WINOGRAD, true, false, cw_winograd_f4x3_prepare},
+    {{"own.gemm", CW_FAMILY_GEMM, true, true, cw_gemm_prepare, true, false},
+     cw_gemm_why_not,
+     cw_gemm_workspace,
+     NULL},
+    {{"own.winograd_f2x3", CW_FAMILY_WINOGRAD, true, false, cw_winograd_f2x3_prepare, true, false},
      cw_winograd_why_not,
+     cw_winograd_f2x3_workspace,
+     NULL},
+    {{"own.winograd_f4x3", CW_FAMILY_WINOGRAD, true, false, cw_winograd_f4x3_prepare, true, false},
+     cw_winograd_why_not,
+     cw_winograd_f4x3_workspace,
      NULL},
 };
 
@@ -49,9 +57,19 @@ static cw_status list(void *state, const cw_problem *p, cw_impl_visit *visit, vo
     return CW_OK;
 }
 
+static int64_t workspace(void *state, const cw_impl *impl, const cw_problem *p) {
+    (void)state;
+    return cw_workspace_total(((const cw_own_impl *)impl)->workspace(impl, p), 0, 0);
+}
+
 static const char *version(void *state) {
     return ((const own_state *)state)->version;
 }
 
-const cw_backend cw_backend_own = {
-    .abi = CW_BACKEND_ABI, .name = "own", .open = open, .close = close, .version = version, .list = list};
+const cw_backend cw_backend_own = {.abi = CW_BACKEND_ABI,
+                                   .name = "own",
+                                   .open = open,
+                                   .close = close,
+                                   .version = version,
+                                   .list = list,
+                                   .workspace = workspace};

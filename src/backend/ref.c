@@ -34,8 +34,12 @@ static cw_status prepare(const cw_impl *impl, const cw_problem *p, const cw_conv
     return status;
 }
 
-static const cw_impl impl = {
-    .name = "ref", .family = CW_FAMILY_DIRECT, .candidate = false, .exact = true, .prepare = prepare};
+static const cw_impl impl = {.name = "ref",
+                             .family = CW_FAMILY_DIRECT,
+                             .candidate = false,
+                             .exact = true,
+                             .prepare = prepare,
+                             .deterministic = true};
 
 static cw_status list(void *state, const cw_problem *p, cw_impl_visit *visit, void *arg, cw_error *err) {
     (void)state, (void)err;
@@ -43,9 +47,15 @@ static cw_status list(void *state, const cw_problem *p, cw_impl_visit *visit, vo
     return CW_OK;
 }
 
+static int64_t workspace(void *state, const cw_impl *of, const cw_problem *p) {
+    (void)state, (void)of, (void)p;
+    return 0;
+}
+
 static const char *version(void *state) {
     (void)state;
     return CW_VERSION;
 }
 
-const cw_backend cw_backend_ref = {.abi = CW_BACKEND_ABI, .name = "ref", .version = version, .list = list};
+const cw_backend cw_backend_ref = {
+    .abi = CW_BACKEND_ABI, .name = "ref", .version = version, .list = list, .workspace = workspace};

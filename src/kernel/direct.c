@@ -86,6 +86,13 @@ static void set_sizes(direct *d, const cw_problem *p) {
     d->ocg_up = cw_ceil_div(d->ocg, d->tile->lanes) * d->tile->lanes;
 }
 
+/* u8: the source as pairs of 16 bits. */
+size_t cw_direct_workspace(const cw_impl *impl, const cw_problem *p) {
+    (void)impl;
+    if (cw_depthwise_fits(p) || p->prec == CW_F32) return 0;
+    return (size_t)((int64_t)p->mb * p->ih * p->iw * p->g * cw_ceil_div(p->ic / p->g, 2) * 4);
+}
+
 cw_status cw_direct_prepare(const cw_impl *impl, const cw_problem *p, const cw_conv_args *args,
                             cw_kernel **out, cw_error *err) {
     if (cw_depthwise_fits(p)) return cw_depthwise_prepare(impl, p, args, out, err);
@@ -113,7 +120,7 @@ cw_status cw_direct_prepare(const cw_impl *impl, const cw_problem *p, const cw_c
         memcpy(d->scale, args->quant.scale, (size_t)p->oc * sizeof *d->scale);
         d->src_zp = args->quant.src_zp;
         d->dst_zp = (float)args->quant.dst_zp;
-        d->base.workspace_bytes = (size_t)((int64_t)p->mb * p->ih * p->iw * d->pixel * 4);
+        d->base.workspace_bytes = cw_direct_workspace(impl, p);
     }
     d->base.run = f32 ? run_f32 : run_u8;
     d->base.destroy = destroy;

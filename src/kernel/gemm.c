@@ -100,9 +100,27 @@ static cw_status run(cw_kernel *kernel, const void *src, void *dst, void *worksp
     return CW_OK;
 }
 
+/* The source is the matrix as it is. */
+static bool is_plain(const cw_problem *p) {
+    return p->kh == 1 && p->kw == 1 && p->sh == 1 && p->sw == 1 && !p->pt && !p->pl && !p->pb && !p->pr;
+}
+
+/* Output pixels of a block. */
+static int64_t rows_of(const cw_problem *p, const cw_sizes *sizes) {
+    int64_t rows = BLOCK_FLOATS / sizes->gemm_k;
+    if (rows < BLOCK_ROWS) rows = BLOCK_ROWS;
+    return is_plain(p) || rows > sizes->gemm_m ? sizes->gemm_m : rows;
+}
+
+size_t cw_gemm_workspace(const cw_impl *impl, const cw_problem *p) {
+    cw_sizes sizes;
+    (void)impl;
+    cw_problem_sizes(p, &sizes);
+    return is_plain(p) ? 0 : (size_t)(rows_of(p, &sizes) * sizes.gemm_k) * sizeof(float);
+}
+
 cw_status cw_gemm_prepare(const cw_impl *impl, const cw_problem *p, const cw_conv_args *args, cw_kernel **out,
                           cw_error *err) {
-    (void)impl;
     gemm *d = cw_alloc(sizeof *d);
     if (!d) return cw_fail_memory(err);
     d->p = *p;
@@ -117,14 +135,9 @@ cw_status cw_gemm_prepare(const cw_impl *impl, const cw_problem *p, const cw_con
     if (args->bias) memcpy(d->bias, args->bias, (size_t)p->oc * sizeof *d->bias);
     d->lo = args->lo;
     d->hi = args->hi;
-    d->plain = p->kh == 1 && p->kw == 1 && p->sh == 1 && p->sw == 1 && !p->pt && !p->pl && !p->pb && !p->pr;
-    d->rows = d->sizes.gemm_m;
-    if (!d->plain) {
-        int64_t rows = BLOCK_FLOATS / d->sizes.gemm_k;
-        if (rows < BLOCK_ROWS) rows = BLOCK_ROWS;
-        if (rows < d->rows) d->rows = rows;
-        d->base.workspace_bytes = (size_t)(d->rows * d->sizes.gemm_k) * sizeof(float);
-    }
+    d->plain = is_plain(p);
+    d->rows = rows_of(p, &d->sizes);
+    d->base.workspace_bytes = cw_gemm_workspace(impl, p);
     d->base.run = run;
     d->base.destroy = destroy;
     *out = &d->base;

@@ -34,6 +34,7 @@ static inline int64_t cw_ceil_div(int64_t a, int64_t b) {
 typedef struct cw_own_impl {
     cw_impl impl;                                /* first */
     const char *(*why_not)(const cw_problem *p); /* NULL, or why the problem is not supported */
+    size_t (*workspace)(const cw_impl *impl, const cw_problem *p); /* workspace_bytes, once prepared */
     const cw_machine *machine;
 } cw_own_impl;
 
@@ -44,6 +45,10 @@ cw_prepare cw_depthwise_prepare;     /* depthwise.c */
 cw_prepare cw_gemm_prepare;          /* gemm.c */
 cw_prepare cw_winograd_f2x3_prepare; /* winograd.c */
 cw_prepare cw_winograd_f4x3_prepare;
+size_t cw_direct_workspace(const cw_impl *impl, const cw_problem *p);
+size_t cw_gemm_workspace(const cw_impl *impl, const cw_problem *p);
+size_t cw_winograd_f2x3_workspace(const cw_impl *impl, const cw_problem *p);
+size_t cw_winograd_f4x3_workspace(const cw_impl *impl, const cw_problem *p);
 const char *cw_direct_why_not(const cw_problem *p);
 const char *cw_gemm_why_not(const cw_problem *p);
 const char *cw_winograd_why_not(const cw_problem *p);

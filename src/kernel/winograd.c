@@ -133,6 +133,26 @@ static void set_sizes(winograd *d, const cw_problem *p, int64_t l2) {
 
 static cw_status run(cw_kernel *kernel, const void *src, void *dst, void *workspace);
 
+static size_t workspace_of(const winograd *d) {
+    return (size_t)(d->p.threads * (d->in_floats + d->out_floats)) * sizeof(float);
+}
+
+static size_t workspace(int m, const cw_impl *impl, const cw_problem *p) {
+    const cw_machine *machine = ((const cw_own_impl *)impl)->machine;
+    winograd d = {.tile = cw_tile_for(machine)};
+    d.transforms = transforms_for(m, d.tile);
+    set_sizes(&d, p, machine->l2);
+    return workspace_of(&d);
+}
+
+size_t cw_winograd_f2x3_workspace(const cw_impl *impl, const cw_problem *p) {
+    return workspace(2, impl, p);
+}
+
+size_t cw_winograd_f4x3_workspace(const cw_impl *impl, const cw_problem *p) {
+    return workspace(4, impl, p);
+}
+
 static cw_status prepare(int m, const cw_impl *impl, const cw_problem *p, const cw_conv_args *args,
                          cw_kernel **out, cw_error *err) {
     const cw_machine *machine = ((const cw_own_impl *)impl)->machine;
@@ -152,7 +172,7 @@ static cw_status prepare(int m, const cw_impl *impl, const cw_problem *p, const 
     if (args->bias) memcpy(d->bias, args->bias, (size_t)p->oc * sizeof *d->bias);
     d->lo = args->lo;
     d->hi = args->hi;
-    d->base.workspace_bytes = (size_t)(p->threads * (d->in_floats + d->out_floats)) * sizeof(float);
+    d->base.workspace_bytes = workspace_of(d);
     d->base.run = run;
     d->base.destroy = destroy;
     *out = &d->base;
