@@ -12,7 +12,9 @@
     X(forest, "forest")                                                                                      \
     X(extra_trees, "extra-trees")                                                                            \
     X(regret_forest, "regret-forest")                                                                        \
-    X(regret_tree, "regret-tree")
+    X(regret_tree, "regret-tree")                                                                            \
+    X(boost, "boost")                                                                                        \
+    X(boost_time, "boost-time")
 
 #define X(id, name) extern const cw_learner cw_learner_##id;
 LEARNERS(X)
