@@ -7,7 +7,10 @@
  * not at columns in which it has one bin only, which deep down are most of them. */
 #include "boost.h"
 #include "trees.h"
+#include <math.h>
 #include <string.h>
+
+static const double LEAST_GAIN = 1e-6; /* rounding to whole numbers makes tiny gains of nothing */
 
 /* Sums over the rows of a bin: gradient, hessian, rows, (unused). One 128-bit addition a row and column. */
 typedef int32_t cell __attribute__((vector_size(16), may_alias));
@@ -33,7 +36,8 @@ struct cw_boost_scratch {
     size_t level_count;
     cw_boost_tree *tree;                    /* being grown */
     double gradient_unit, hessian_unit, l2; /* l2: in units of the hessian */
-    double least_hessian;                   /* in its units */
+    double least_gain;                      /* in units of gradient^2 / hessian */
+    int32_t least_hessian, min_leaf;
 };
 
 typedef struct spot {
@@ -45,7 +49,7 @@ typedef struct spot {
 } spot;
 
 typedef struct split {
-    double gain; /* 0 = none */
+    double score; /* G^2 / (H + l2) of both sides */
     size_t column;
     uint32_t code;
     cell left;
@@ -147,54 +151,63 @@ static void subtract(const struct cw_boost_scratch *s, const range *open, size_t
 
 /* ---- Cuts ---- */
 
-static double score(const struct cw_boost_scratch *s, cell sum) {
-    double gradient = sum[GRADIENT];
-    return gradient * gradient / (sum[HESSIAN] + s->l2);
+typedef int32_t pair_i __attribute__((vector_size(8)));
+typedef double pair_d __attribute__((vector_size(16)));
+
+/* Gradient and hessian. */
+static pair_d sums_of(cell sum) {
+    return __builtin_convertvector(__builtin_shufflevector(sum, sum, GRADIENT, HESSIAN), pair_d);
 }
 
 static bool may_split(const cw_boost_grower *g, cell sum, size_t depth) {
     return depth < g->limits.max_depth && (size_t)sum[ROWS] >= 2 * g->limits.min_leaf &&
-           sum[HESSIAN] >= 2 * g->scratch->least_hessian;
+           sum[HESSIAN] / 2 >= g->scratch->least_hessian;
 }
 
 /* Tries every cut of one column between bins with rows; narrows its range to these. The cut lies in the
- * middle of the empty bins. false: the node has one bin only. */
-static bool try_column(const cw_boost_grower *g, const spot *n, range *r, double whole, split *best) {
+ * middle of the empty bins. false: the node has one bin only.
+ *
+ * A cut is better where G^2 / H of both sides, H with l2, is more than best->score. Multiplied out that needs
+ * no division; and that the cuts between empty bins are looked at too costs less than branches which nobody
+ * could predict: they are no better than the cut before. */
+static bool try_column(const cw_boost_grower *g, const spot *n, range *r, split *best) {
     const struct cw_boost_scratch *s = g->scratch;
     const cell *at = n->histogram + s->offset[r->column];
-    int32_t min_leaf = g->limits.min_leaf < INT32_MAX ? (int32_t)g->limits.min_leaf : INT32_MAX;
-    uint32_t b = r->first, last = r->last;
-    while (at[b][ROWS] == 0) b++;
-    while (at[last][ROWS] == 0) last--;
-    r->first = (uint8_t)b;
-    r->last = (uint8_t)last;
-    cell left = {0};
-    while (b < last) {
-        uint32_t here = b;
-        left += at[b++];
-        while (at[b][ROWS] == 0) b++;
-        cell right = n->sum - left;
-        if (left[ROWS] < min_leaf || left[HESSIAN] < s->least_hessian) continue;
-        if (right[ROWS] < min_leaf || right[HESSIAN] < s->least_hessian) break;
-        double gain = score(s, left) + score(s, right) - whole;
-        if (gain > best->gain) *best = (split){gain, r->column, (here + b - 1) / 2, left};
+    while (at[r->first][ROWS] == 0) r->first++;
+    while (at[r->last][ROWS] == 0) r->last--;
+    const pair_d l2 = {0, s->l2}, total = sums_of(n->sum) + 2 * l2;
+    cell sum = {0};
+    for (uint32_t b = r->first; b < r->last; b++) {
+        sum += at[b];
+        pair_d left = sums_of(sum) + l2, right = total - left;
+        double above = left[0] * left[0] * right[1] + right[0] * right[0] * left[1];
+        double below = left[1] * right[1];
+        if (!(above > best->score * below)) continue;
+        if (at[b][ROWS] == 0 || !(above / below > best->score)) continue; /* equal but for rounding */
+        cell other = n->sum - sum;
+        if (sum[ROWS] < s->min_leaf || other[ROWS] < s->min_leaf || sum[HESSIAN] < s->least_hessian ||
+            other[HESSIAN] < s->least_hessian)
+            continue;
+        uint32_t next = b + 1;
+        while (at[next][ROWS] == 0) next++;
+        *best = (split){above / below, r->column, (b + next - 1) / 2, sum};
     }
     return r->first < r->last;
 }
 
+/* score 0 = none. */
 static split find_split(const cw_boost_grower *g, spot *n) {
     const struct cw_boost_scratch *s = g->scratch;
-    /* Rounding to whole numbers makes tiny gains of nothing. */
-    double whole = score(s, n->sum), unit = s->gradient_unit * s->gradient_unit / s->hessian_unit;
-    split best = {1e-6 / unit, 0, 0, {0}};
-    double none = best.gain;
+    pair_d whole = sums_of(n->sum);
+    split best = {.score = whole[0] * whole[0] / (whole[1] + s->l2) + s->least_gain};
+    const double none = best.score;
     size_t kept = 0;
     for (size_t i = 0; i < n->open_count; i++) {
         range r = n->open[i];
-        if (try_column(g, n, &r, whole, &best)) n->open[kept++] = r;
+        if (try_column(g, n, &r, &best)) n->open[kept++] = r;
     }
     n->open_count = kept;
-    if (!(best.gain > none)) best.gain = 0;
+    if (!(best.score > none)) best.score = 0;
     return best;
 }
 
@@ -261,7 +274,7 @@ static bool pass_on(cw_boost_grower *g, const spot *n, spot *left, spot *right) 
 static bool grow(cw_boost_grower *g, spot *n) {
     split at = {0};
     if (may_split(g, n->sum, n->depth)) at = find_split(g, n);
-    if (at.gain == 0) return make_leaf(g, n);
+    if (at.score == 0) return make_leaf(g, n);
     size_t middle = part(g, n, &at), id = g->scratch->tree->count;
     spot left = {.start = n->start, .end = middle, .depth = n->depth + 1, .sum = at.left};
     spot right = {.start = middle, .end = n->end, .depth = n->depth + 1, .sum = n->sum - at.left};
@@ -280,7 +293,9 @@ bool cw_boost_grow(cw_boost_grower *g, size_t count, const uint16_t *columns, si
     s->gradient_unit = gradient_unit;
     s->hessian_unit = hessian_unit;
     s->l2 = g->limits.l2 / hessian_unit;
-    s->least_hessian = g->limits.min_hessian / hessian_unit;
+    s->least_gain = LEAST_GAIN * hessian_unit / (gradient_unit * gradient_unit);
+    s->least_hessian = (int32_t)fmin(g->limits.min_hessian / hessian_unit, INT32_MAX / 2);
+    s->min_leaf = g->limits.min_leaf < INT32_MAX / 2 ? (int32_t)g->limits.min_leaf : INT32_MAX / 2;
     if (!level_ready(g, 0)) return false;
     spot root = {.end = count, .histogram = s->levels[0].histogram, .open = s->levels[0].open};
     for (size_t i = 0; i < count; i++) root.sum += cell_of(&g->entry[i]);
