@@ -49,8 +49,9 @@ typedef struct cli_learn {
     cw_dataset_options data;
     cw_train_options train;
     const char *learners[16]; /* NULL-ended, in the order given */
-    bool prec_given;
+    bool prec_given, no_harm_given;
 } cli_learn;
+#define CLI_MARGIN 0.01 /* of --no-harm */
 extern const struct argp cli_learn_argp;
 /* The whole number that an option --name was given as text; does not return where it is none. */
 int64_t cli_whole(struct argp_state *state, const char *name, const char *text, int64_t least, int64_t most);

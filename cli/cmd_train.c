@@ -6,10 +6,10 @@
 typedef struct options {
     cli_learn learn;
     const char *split, *output;
-    bool json, no_calibrate;
+    bool json, no_calibrate, force;
 } options;
 
-enum { VALIDATE = 1000, NO_CALIBRATE };
+enum { VALIDATE = 1000, NO_CALIBRATE, FORCE };
 
 static const struct argp_option table[] = {
     {"validate", VALIDATE, "SPLIT", 0,
@@ -20,6 +20,7 @@ static const struct argp_option table[] = {
     {"output", 'o', "MODEL", 0, "File to write (default model.json)", 0},
     {"no-calibrate", NO_CALIBRATE, NULL, 0,
      "Do not find out how much a choice may lose (saves five trainings)", 0},
+    {"force", FORCE, NULL, 0, "Write the model even where it is slower than the static order", 0},
     {"json", 'j', NULL, 0, "Print one JSON document: file, learner, size, figures", 0},
     {0},
 };
@@ -38,6 +39,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case 'o':
         o->output = arg;
+        return 0;
+    case FORCE:
+        o->force = true;
         return 0;
     case 'j':
         o->json = true;
@@ -73,16 +77,51 @@ static cw_status add_figures(const options *o, const cw_dataset *data, const cha
     return status;
 }
 
+static double figure(const json_t *figures, const char *key) {
+    return json_number_value(json_object_get(figures, key));
+}
+
+/* A model that would do harm is not written: slower, fall-backs included, than the list that needs no model.
+ */
+static cw_status refuse_harm(const options *o, const json_t *model, cw_error *err) {
+    const json_t *overall = json_object_get(json_object_get(model, "no_harm"), "overall");
+    if (o->force || !json_is_true(json_object_get(overall, "worse"))) return CW_OK;
+    snprintf(
+        err->message, sizeof err->message,
+        "not written: on %.0f held-out problems the model takes %.1f us, the static order %.1f us (geomean "
+        "%+.1f %%); measure more, take another learner, or --force",
+        figure(overall, "rows"), figure(overall, "us"), figure(overall, "static_us"),
+        100 * (figure(overall, "geomean") - 1));
+    return err->status = CW_INVALID;
+}
+
+/* Which groups of shapes the static order chooses for. */
+static void print_fallbacks(const json_t *model) {
+    const json_t *found = json_object_get(model, "no_harm"), *overall = json_object_get(found, "overall"),
+                 *group;
+    size_t i;
+    if (json_is_true(json_object_get(overall, "worse_than_library")))
+        printf("On %.0f held-out problems it took %+.1f %% time beside the library's own choice (geomean "
+               "%+.1f %%): "
+               "leave the choice to the library, or measure more.\n",
+               figure(overall, "library_rows"), 100 * (figure(overall, "library_pooled") - 1),
+               100 * (figure(overall, "library_geomean") - 1));
+    json_array_foreach(json_object_get(found, "groups"), i, group) {
+        if (json_is_true(json_object_get(group, "static")))
+            printf("For %s the static order chooses: the learner took %+.1f %% time beside it (geomean %+.1f "
+                   "%%) on "
+                   "%.0f held-out problems.\n",
+                   json_string_value(json_object_get(group, "group")), 100 * (figure(group, "pooled") - 1),
+                   100 * (figure(group, "geomean") - 1), figure(group, "rows"));
+    }
+}
+
 static json_t *model_json(const cw_model *model) {
     char *text = NULL;
     if (cw_model_json(model, &text, NULL) != CW_OK) return NULL;
     json_t *json = json_loads(text, 0, NULL);
     cw_free(text);
     return json;
-}
-
-static double figure(const json_t *figures, const char *key) {
-    return json_number_value(json_object_get(figures, key));
 }
 
 static void print_summary(const options *o, const cw_dataset *data, const cw_model *model,
@@ -105,16 +144,17 @@ static void print_summary(const options *o, const cw_dataset *data, const cw_mod
                figure(s, "layers"), 100 * (figure(s, "best_static_us") / oracle - 1),
                100 * (figure(s, "library_us") / oracle - 1));
     }
+    print_fallbacks(json);
     printf("Written to %s. Next: convwise choose PROBLEM --model %s, or convwise emit --model %s\n",
            o->output, o->output, o->output);
 }
 
 static int print_json(const options *o, const cw_dataset *data, const cw_model *model, const json_t *json) {
-    json_t *validation = json_object_get(json, "validation");
-    return cli_print_json(json_pack("{sosssisisssO?}", "model", cli_json_path(o->output), "learner",
+    json_t *validation = json_object_get(json, "validation"), *no_harm = json_object_get(json, "no_harm");
+    return cli_print_json(json_pack("{sosssisisssO?sO?}", "model", cli_json_path(o->output), "learner",
                                     cw_model_learner(model), "rows", (int)cw_dataset_rows(data), "classes",
                                     (int)cw_model_classes(model), "features", cw_model_features(model),
-                                    "validation", validation));
+                                    "validation", validation, "no_harm", no_harm));
 }
 
 static int train(const options *o) {
@@ -125,20 +165,22 @@ static int train(const options *o) {
     settings.learner = o->learn.learners[0] ? o->learn.learners[0] : "tree";
     settings.split = o->split && strcmp(o->split, "none") != 0 ? o->split : NULL;
     settings.calibrate = !o->no_calibrate;
+    json_t *json = NULL;
     cw_status status;
+    if (!o->learn.no_harm_given) settings.no_harm = CLI_MARGIN;
     if ((status = cli_learn_load(&o->learn, &data, &err)) == CW_OK &&
         (status = cw_train(data, &settings, &model, &err)) == CW_OK &&
-        (status = add_figures(o, data, settings.learner, model, &err)) == CW_OK)
+        (status = add_figures(o, data, settings.learner, model, &err)) == CW_OK &&
+        (status = refuse_harm(o, json = model_json(model), &err)) == CW_OK)
         status = cw_model_save(model, o->output, &err);
     int code = status == CW_OK ? CLI_DONE : cli_fail(&err);
     if (status == CW_OK) {
-        json_t *json = model_json(model);
         if (o->json)
             code = print_json(o, data, model, json);
         else
             print_summary(o, data, model, json);
-        json_decref(json);
     }
+    json_decref(json);
     cw_model_free(model);
     cw_dataset_free(data);
     return code;

@@ -295,6 +295,9 @@ typedef struct cw_train_options {
                   is kept */
     bool calibrate;  /* find out on held-out rows how much a choice loses (cw_choice.regret); five more
                         trainings */
+    double no_harm;  /* above 0: where the learner is slower than the static order by more than this share, on
+                        held-out  rows of a group of shapes, the static order chooses instead
+                        (docs/validating.md); up to five  more trainings. 0 = not looked for */
     int32_t threads; /* that train, 0 = 1; the result does not depend on it */
     uint64_t seed;
 } cw_train_options;

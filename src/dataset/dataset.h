@@ -88,6 +88,11 @@ const uint8_t *cw_row_seen(const cw_dataset *data, size_t row, const cw_seen *se
  * slowest; ties keep the order of the classes. order: classes entries. */
 cw_status cw_static_order(const cw_dataset *data, const size_t *rows, size_t count, int32_t prec,
                           size_t *order, cw_error *err);
+/* Finds out, on parts of the rows held out of as many trainings, for which groups of shapes the learner is
+ * worse than the static order; sets the model's no_harm and static_groups. Nothing is set where nothing can
+ * be held out. */
+cw_status cw_find_harm(const cw_dataset *data, const size_t *rows, size_t count,
+                       const cw_train_options *options, cw_model *model, cw_error *err);
 /* Trains on the rows listed; rows NULL = all. */
 cw_status cw_train_rows(const cw_dataset *data, const size_t *rows, size_t count,
                         const cw_train_options *options, cw_model **out, cw_error *err);

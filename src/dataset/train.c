@@ -329,7 +329,8 @@ static cw_status train_listed(const cw_dataset *data, const size_t *rows, size_t
         (status = name_lists(model, data, &map, err)) != CW_OK ||
         (status = rank_classes(model, data, rows, count, &map, err)) != CW_OK ||
         (status = learn(&matrix, lost, options, &settings, model, err)) != CW_OK ||
-        (status = provenance(model, data, count, &settings, err)) != CW_OK) {
+        (status = provenance(model, data, count, &settings, err)) != CW_OK ||
+        (options->no_harm > 0 && (status = cw_find_harm(data, rows, count, options, model, err)) != CW_OK)) {
         cw_model_free(model);
         model = NULL;
     }

@@ -121,6 +121,8 @@ static cw_pick pick_learned(const cw_knowledge *know, size_t learner, size_t row
     if (!of.time && !of.seen) return fall_back(know, row);
     double *share = model->calibration ? know->scratch + model->class_count : NULL;
     model->learner->predict(model->state, data->x + row * data->columns, know->scratch, share, NULL);
+    if (cw_model_apply_static(model, cw_problem_shape_group(&data->problems[row]), know->scratch))
+        share = NULL; /* nothing is promised of the order */
     int64_t best = -1, unmasked = -1;
     bool unmasked_runs = false;
     for (size_t c = 0; c < model->class_count; c++) {

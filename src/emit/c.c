@@ -342,26 +342,53 @@ static void put_kinds(emitter *e) {
            "    }\n    return NULL;\n}\n\n");
 }
 
-/* Choosing among what training saw on such a kernel; where that is nothing, by the static order. */
-static void put_masked(emitter *e) {
+static void put_order(emitter *e) {
     const cw_model *m = e->model;
     put(e, "/* The order that needs no problem, best first. */\nstatic const short @_order[] = {");
     for (int32_t place = 0; place < (int32_t)m->class_count; place++)
         for (size_t c = 0; c < m->class_count; c++)
             if (m->static_rank[c] == place) cw_buf_printf(&e->out, "%s%zu", place ? ", " : "", c);
-    put(e, "};\n\n"
-           "static int @_masked(const @_problem *p, const double *x, const unsigned char *allowed) {\n"
-           "    const unsigned char *seen = @_find(p);\n"
+    put(e, "};\n\n");
+}
+
+/* The groups of shapes for which the order chooses, as held-out problems showed it to be faster. */
+static void put_groups(emitter *e) {
+    put(e,
+        "/* Does the order choose for the problem? It was faster there on problems held out of training. */\n"
+        "static int @_by_order(const @_problem *p) {\n    const int shape = ");
+    for (int32_t shape = 0; shape + 1 < CW_SHAPE_COUNT; shape++)
+        cw_buf_printf(&e->out, "%s ? %d\n                      : ", cw_shape_conditions[shape], shape);
+    cw_buf_printf(&e->out, "%d;\n    return (int)(%luUL >> (p->prec * %d + shape) & 1);\n}\n\n",
+                  CW_SHAPE_COUNT - 1, (unsigned long)e->model->static_groups, (int)CW_SHAPE_COUNT);
+}
+
+/* Choosing among what training saw on such a kernel; where that is nothing, or the group of shapes wants it,
+ * by the static order. */
+static void put_masked(emitter *e) {
+    const cw_model *m = e->model;
+    const size_t n = m->class_count;
+    put(e, "static int @_masked(const @_problem *p, const double *x, const unsigned char *allowed) {\n"
+           "    const unsigned char *may = allowed;\n"
            "    int index = -1, i;\n");
-    cw_buf_printf(&e->out, "    unsigned char both[%zu];\n", m->class_count);
-    cw_buf_printf(&e->out,
-                  "    if (seen && allowed)\n"
-                  "        for (i = 0; i < %zu; i++) both[i] = seen[i] && allowed[i];\n",
-                  m->class_count);
-    put(e, "    if (seen) index = @_pick(x, allowed ? both : seen);\n");
-    cw_buf_printf(&e->out, "    for (i = 0; index < 0 && i < %zu; i++)\n", m->class_count);
-    put(e, "        if (!allowed || allowed[@_order[i]]) index = @_order[i];\n"
-           "    return index;\n}\n\n");
+    if (m->seen) {
+        put(e, "    const unsigned char *seen = @_find(p);\n");
+        cw_buf_printf(&e->out,
+                      "    unsigned char both[%zu];\n"
+                      "    if (seen && allowed)\n"
+                      "        for (i = 0; i < %zu; i++) both[i] = seen[i] && allowed[i];\n"
+                      "    if (seen) may = allowed ? both : seen;\n",
+                      n, n);
+    }
+    put(e, !m->seen           ? "    if (!@_by_order(p)) index = @_pick(x, may);\n"
+           : m->static_groups ? "    if (seen && !@_by_order(p)) index = @_pick(x, may);\n"
+                              : "    if (seen) index = @_pick(x, may);\n");
+    cw_buf_printf(&e->out, "    for (i = 0; index < 0 && i < %zu; i++)\n", n);
+    put(e, "        if (!may || may[@_order[i]]) index = @_order[i];\n");
+    if (m->seen) {
+        cw_buf_printf(&e->out, "    for (i = 0; index < 0 && i < %zu; i++)\n", n);
+        put(e, "        if (!allowed || allowed[@_order[i]]) index = @_order[i];\n");
+    }
+    put(e, "    return index;\n}\n\n");
 }
 
 static void put_choose(emitter *e) {
@@ -373,14 +400,15 @@ static void put_choose(emitter *e) {
         cw_buf_put(&e->out, ",\n");
     }
     put(e, "};\n\n");
-    if (m->seen) {
-        put_kinds(e);
-        put_masked(e);
-    }
+    bool masked = m->seen || m->static_groups;
+    if (m->seen) put_kinds(e);
+    if (masked) put_order(e);
+    if (m->static_groups) put_groups(e);
+    if (masked) put_masked(e);
     put(e, "int @_choose(const @_problem *p, const unsigned char *allowed, const char **name) {\n");
     cw_buf_printf(&e->out, "    double x[%zu];\n", m->column_count);
-    put(e, m->seen ? "    const int index = @_features(p, x) ? @_masked(p, x, allowed) : -1;\n"
-                   : "    const int index = @_features(p, x) ? @_pick(x, allowed) : -1;\n");
+    put(e, masked ? "    const int index = @_features(p, x) ? @_masked(p, x, allowed) : -1;\n"
+                  : "    const int index = @_features(p, x) ? @_pick(x, allowed) : -1;\n");
     put(e, "    if (name) *name = index < 0 ? NULL : @_names[index];\n"
            "    return index;\n}\n");
 }

@@ -95,6 +95,11 @@ struct cw_model {
     cw_seen
         *seen; /* which classes had a time on which kinds of problem; NULL = not known: anything may run */
     struct cw_calibration *calibration; /* expected loss of a choice (heldout.h), NULL = not known */
+    /* What held-out rows say of the learner beside the static order, group by group of rows (docs/formats.md,
+     * "no_harm"), and the groups for which the static order chooses instead: bit k = the group that whoever
+     * binds the columns numbers k. NULL and 0 = not looked for. */
+    json_t *no_harm;
+    uint32_t static_groups;
     /* Provenance: free text, for people and for the emitted header. Never NULL. */
     char *feature_set, *machine, *cpu, *data_hash, *tool_version, *settings;
     size_t rows;
@@ -114,6 +119,12 @@ cw_status cw_model_from_json(const json_t *json, const char *where, cw_model **o
 enum { CW_MODEL_BYTES = 1 << 28 };
 cw_status cw_model_from_text(const char *text, size_t length, const char *where, cw_model **out,
                              cw_error *err);
+/* Makes costs out of the static order where it chooses for the group. */
+static inline bool cw_model_apply_static(const cw_model *model, int32_t group, double *cost) {
+    if (!(model->static_groups >> group & 1)) return false;
+    for (size_t c = 0; c < model->class_count; c++) cost[c] = model->static_rank[c];
+    return true;
+}
 json_t *cw_model_to_json(const cw_model *model); /* NULL = out of memory */
 
 #endif

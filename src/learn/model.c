@@ -42,6 +42,7 @@ void cw_model_free(cw_model *model) {
     text_fields(model, fields);
     for (size_t i = 0; i < TEXT_FIELDS; i++) cw_free(*fields[i].value);
     json_decref(model->validation);
+    json_decref(model->no_harm);
     cw_free(model);
 }
 
@@ -195,6 +196,25 @@ static cw_status read_calibration(const reader *r, const json_t *json, cw_model 
     return status == CW_OK ? CW_OK : refuse(r, status, "%s", inner.message);
 }
 
+/* What the names of the groups mean is for whoever binds the model to say. */
+static cw_status read_no_harm(const reader *r, const json_t *json, cw_model *m) {
+    const json_t *found = json_object_get(json, "no_harm"), *groups = json_object_get(found, "groups"),
+                 *group;
+    size_t i;
+    if (!found || json_is_null(found)) return CW_OK;
+    if (!json_is_array(groups) || json_array_size(groups) > 32)
+        return REFUSE(r, "no_harm.groups: must be a list of at most 32 groups");
+    json_array_foreach((json_t *)(uintptr_t)groups, i, group) {
+        const json_t *name = json_object_get(group, "group");
+        if (!json_is_string(name) || !name_ok(json_string_value(name), json_string_length(name)) ||
+            !json_is_boolean(json_object_get(group, "static")))
+            return REFUSE(
+                r, "no_harm.groups[%zu]: must have a name, \"group\", and \"static\", true or false", i);
+    }
+    m->no_harm = json_deep_copy(found);
+    return m->no_harm ? CW_OK : cw_fail_memory(r->err);
+}
+
 static cw_status read_state(const reader *r, const json_t *json, cw_model *m) {
     const json_t *state = json_object_get(json, "state");
     cw_error inner;
@@ -234,6 +254,7 @@ cw_status cw_model_from_json(const json_t *json, const char *where, cw_model **o
     if (status == CW_OK) status = read_validation(&r, json, m);
     if (status == CW_OK) status = read_seen(&r, json, m);
     if (status == CW_OK) status = read_calibration(&r, json, m);
+    if (status == CW_OK) status = read_no_harm(&r, json, m);
     if (status == CW_OK) status = read_state(&r, json, m);
     if (status == CW_OK)
         *out = m;
@@ -311,6 +332,7 @@ json_t *cw_model_to_json(const cw_model *m) {
     bad |= json_object_set_new(json, "seen", m->seen ? cw_seen_save(m->seen) : json_null());
     bad |= json_object_set_new(json, "calibration",
                                m->calibration ? cw_calibration_save(m->calibration) : json_null());
+    bad |= json_object_set_new(json, "no_harm", m->no_harm ? json_deep_copy(m->no_harm) : json_null());
     bad |= json_object_set_new(json, "state", m->learner->save(m->state));
     if (!bad) return json;
     json_decref(json);

@@ -43,6 +43,24 @@ extern const char *const cw_kind_names[CW_KIND_FIELD_COUNT];
 extern const char *const cw_kind_expressions[CW_KIND_FIELD_COUNT];
 void cw_problem_kind(const cw_problem *p, int32_t key[CW_KIND_FIELD_COUNT]);
 
+/* Groups of shapes: a coarser sorting, for figures and for falling back to a static order. X(symbol, name,
+ * condition on a valid problem p); the first that holds. Names are permanent. */
+#define CW_SHAPES(X)                                                                                         \
+    X(DEPTHWISE, "depthwise", p->g > 1 && p->g == p->ic)                                                     \
+    X(1X1, "1x1", p->kh == 1 && p->kw == 1 && p->kd <= 1)                                                    \
+    X(3X3S1, "3x3s1",                                                                                        \
+      p->kh == 3 && p->kw == 3 && p->sh == 1 && p->sw == 1 && p->dh == 0 && p->dw == 0 && p->id == 0)        \
+    X(OTHER, "other", 1)
+#define X(symbol, name, condition) +1
+enum { CW_SHAPE_COUNT = 0 CW_SHAPES(X), CW_SHAPE_GROUPS = CW_SHAPE_COUNT * CW_PREC_COUNT };
+#undef X
+extern const char *const cw_shape_conditions[CW_SHAPE_COUNT];
+/* prec * CW_SHAPE_COUNT + shape: 0 .. CW_SHAPE_GROUPS - 1. */
+int32_t cw_problem_shape_group(const cw_problem *p);
+/* "f32 1x1"; a size of 32 never truncates. */
+void cw_shape_group_name(int32_t group, char *text, size_t size);
+int32_t cw_shape_group_find(const char *name); /* -1 = unknown */
+
 /* What an implementation of oneDNN is, from its name, e.g. "brgconv:avx512_core". */
 cw_family cw_family_of_onednn(const char *info);
 

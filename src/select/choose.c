@@ -68,6 +68,7 @@ static bool rank(const cw_model *model, const cw_context *ctx, const cw_problem 
     cw_problem_sizes(p, &sizes);
     cw_features_eval((const cw_feature *const *)model->bound, model->column_count, p, x);
     model->learner->predict(model->state, x, cost, share, unit);
+    bool by_order = cw_model_apply_static(model, cw_problem_shape_group(p), cost);
     const uint8_t *seen = ctx ? NULL : seen_on(model, p); /* a context knows better */
     bool judged = !ctx && model->seen;
     for (size_t c = 0; c < n; c++) by_place[model->static_rank[c]] = c;
@@ -86,7 +87,7 @@ static bool rank(const cw_model *model, const cw_context *ctx, const cw_problem 
         any |= allowed[c];
         insert(out, capacity, &held, &choice);
     }
-    if (any && held > 0 && model->calibration)
+    if (any && held > 0 && model->calibration && !by_order) /* nothing is promised of the order */
         out[0].regret = expm1(cw_calibration_promise(model->calibration, cost, share, n, allowed, best));
     *count = n;
     return any;
@@ -137,6 +138,10 @@ cw_status cw_model_explain(const cw_model *model, const cw_problem *p, char **ou
     cw_features_eval((const cw_feature *const *)model->bound, model->column_count, &canonical, x);
     model->learner->explain(model->state, x, (const char *const *)model->columns,
                             (const char *const *)model->classes, &buf);
+    if (cw_model_apply_static(model, cw_problem_shape_group(&canonical), x))
+        cw_buf_put(
+            &buf,
+            "but on held-out problems of this group of shapes the static order was faster: it chooses\n");
     cw_buf_put(&buf, "likely fastest:");
     for (size_t i = 0; i < count && i < TOP; i++)
         cw_buf_printf(&buf, "%s %s %.0f %%", i ? "," : "", top[i].impl, 100 * top[i].share);

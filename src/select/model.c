@@ -5,6 +5,24 @@
 #include "../../include/convwise/tools.h"
 #include <string.h>
 
+/* The groups of shapes that the static order chooses for, by their numbers here. */
+static cw_status bind_groups(cw_model *model, const char *where, cw_error *err) {
+    json_t *groups = json_object_get(model->no_harm, "groups"), *entry;
+    size_t i;
+    json_array_foreach(groups, i, entry) {
+        const char *name = json_string_value(json_object_get(entry, "group"));
+        int32_t group = cw_shape_group_find(name);
+        if (group < 0)
+            return cw_fail(
+                err, CW_MISMATCH,
+                "%.80s has figures of '%.40s', which is no group of shapes of this convwise (%s): retrain, "
+                "or use convwise %.20s",
+                where, name, cw_version(), model->tool_version);
+        if (json_is_true(json_object_get(entry, "static"))) model->static_groups |= 1U << group;
+    }
+    return CW_OK;
+}
+
 static cw_status bind(cw_model *model, const char *where, cw_error *err) {
     model->bound = cw_alloc_n(model->column_count, sizeof *model->bound);
     if (!model->bound) return cw_fail_memory(err);
@@ -25,7 +43,7 @@ static cw_status bind(cw_model *model, const char *where, cw_error *err) {
             err, CW_MISMATCH,
             "%.80s sorts kernels by other fields than this convwise (%s): retrain, or use convwise %.20s",
             where, cw_version(), model->tool_version);
-    return CW_OK;
+    return bind_groups(model, where, err);
 }
 
 cw_status cw_model_parse(const char *text, size_t length, const char *where, cw_model **out, cw_error *err) {

@@ -178,6 +178,13 @@ static cw_model *make_model(const spec *s, const rows *all) {
     cw_learn_options options = {
         .max_depth = s->max_depth, .min_leaf = s->min_leaf, .var_smoothing = 1e-9, .seed = 1};
     assert_ok(model->learner->train(&m, &options, &model->state, &err), err);
+    static const char *const by_order[] = {"f32 1x1", "u8 3x3s1", "bf16 other"};
+    json_t *groups = json_array();
+    for (size_t i = 0; i < CW_COUNT(by_order); i++) {
+        model->static_groups |= 1U << cw_shape_group_find(by_order[i]);
+        json_array_append_new(groups, json_pack("{s:s, s:b}", "group", by_order[i], "static", 1));
+    }
+    model->no_harm = json_pack("{s:o}", "groups", groups);
     cw_free((void *)(uintptr_t)m.x), cw_free((void *)(uintptr_t)m.cost), cw_free((void *)(uintptr_t)m.y);
     cw_free((void *)(uintptr_t)m.scale);
     return model;
