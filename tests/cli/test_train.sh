@@ -48,7 +48,7 @@ cmp tree.json again.json || complain "the same data and options give other bytes
 "$convwise" train --store made.db --learner bayes --features raw --var-smoothing 1e-6 --precision u8 --json -o bayes.json >bayes
 is "$(json bayes 'd["learner"], d["features"], d["validation"]["split"], sorted(set(d["validation"]) & {"f32", "u8"})')" \
    "bayes raw network ['u8']"
-"$convwise" train --store made.db --validate none --json -o plain.json >plain
+"$convwise" train --store made.db --validate none --no-harm=off --json -o plain.json >plain
 is "$(json plain 'd["validation"]')" None
 "$convwise" train --store made.db --max-depth 1 --json -o stump.json >/dev/null || complain "train --max-depth fails"
 cmp -s tree.json stump.json && complain "--max-depth changes nothing"
@@ -84,7 +84,7 @@ done
 "$convwise" validate --store made.db --json --split kfold:4 --learner tree --seed 4 >second # the second seed alone is the same
 is "$(json second 'd["learners"][0]["pooled"]["geomean"], d.get("seeds")')" "$(json report 'd["seeds"][1]["geomean"]["tree"], None')"
 "$convwise" validate --store made.db --split holdout:0.3 | grep -q 'random: flatters' || complain "holdout is not labelled"
-"$convwise" validate --store made.db --model tree.json --json --confusion >report
+"$convwise" validate --store made.db --model plain.json --json --confusion >report
 is "$(json report '"in sample" in d["note"], d["learners"][0]["pooled"]["accuracy"]')" "True 1.0"
 "$convwise" validate --store made.db --model bayes.json --confusion | grep -q '(the same)' || complain "no confusion list"
 
