@@ -1,17 +1,19 @@
-/* cmd_emit.c: `convwise emit`: a model as C source, to standard output or a file. */
+/* cmd_emit.c: `convwise emit`: a model as C source or as ONNX, to standard output or a file. */
 #include "cli.h"
 #include <string.h>
+#include <unistd.h>
 
 typedef struct options {
     const char *model, *output;
     cw_emit_options emit;
+    bool onnx;
 } options;
 
 enum { HEADER = 1000, SELF_TEST };
 
 static const struct argp_option table[] = {
     {"model", 'm', "FILE", 0, "Model that 'convwise train' made (needed)", 0},
-    {"format", 'f', "FORMAT", 0, "c, the default and only one", 0},
+    {"format", 'f', "FORMAT", 0, "c (default), or onnx: trees as ONNX-ML", 0},
     {"prefix", 'p', "NAME", 0, "Begins every name in the file (default: convwise)", 0},
     {"output", 'o', "FILE", 0, "Write to FILE instead of standard output", 0},
     {"header", HEADER, NULL, 0, "Only the declarations, for callers", 0},
@@ -26,7 +28,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         o->model = arg;
         return 0;
     case 'f':
-        if (strcmp(arg, "c") != 0) argp_error(state, "'%.60s' is not a format: c", arg);
+        o->onnx = strcmp(arg, "onnx") == 0;
+        if (!o->onnx && strcmp(arg, "c") != 0) argp_error(state, "'%.60s' is not a format: c, onnx", arg);
         return 0;
     case 'p':
         o->emit.prefix = arg;
@@ -45,10 +48,33 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case ARGP_KEY_END:
         if (!o->model) argp_error(state, "--model FILE is missing ('convwise train' makes one)");
+        if (o->onnx && (o->emit.prefix || o->emit.header || o->emit.self_test))
+            argp_error(state, "--prefix, --header and --self-test are of C");
+        if (o->onnx && !o->output && isatty(STDOUT_FILENO))
+            argp_error(state, "an ONNX file is not for a terminal: --output FILE");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
+}
+
+static cw_status emit_onnx(const options *o, const cw_model *model, cw_error *err) {
+    char *bytes = NULL;
+    size_t size = 0;
+    if (o->output) return cw_emit_onnx_save(model, o->output, err);
+    cw_status status = cw_emit_onnx(model, &bytes, &size, err);
+    if (status == CW_OK) fwrite(bytes, 1, size, stdout); /* main checks that it arrived */
+    cw_free(bytes);
+    return status;
+}
+
+static cw_status emit_c(const options *o, const cw_model *model, cw_error *err) {
+    char *text = NULL;
+    if (o->output) return cw_emit_c_save(model, &o->emit, o->output, err);
+    cw_status status = cw_emit_c(model, &o->emit, &text, err);
+    if (status == CW_OK) fputs(text, stdout);
+    cw_free(text);
+    return status;
 }
 
 int cmd_emit(int argc, char **argv) {
@@ -56,26 +82,19 @@ int cmd_emit(int argc, char **argv) {
         table,
         parse,
         NULL,
-        "Writes a model as one C99 file that stands alone: no library, no allocation.\v"
-        "The file's head says how to call it; docs/embedding.md walks through it.",
+        "Writes a model as one C99 file that stands alone (no library, no allocation), or as ONNX.\v"
+        "The C file's head says how to call it; docs/embedding.md walks through it. docs/formats.md tells "
+        "what the "
+        "ONNX file holds.",
         NULL,
         NULL,
         NULL};
     options o = {0};
     cw_error err = {0};
     cw_model *model = NULL;
-    char *text = NULL;
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return CLI_USAGE;
-    int code = CLI_DONE;
     cw_status status = cw_model_load(o.model, &model, &err);
-    if (status == CW_OK)
-        status = o.output ? cw_emit_c_save(model, &o.emit, o.output, &err)
-                          : cw_emit_c(model, &o.emit, &text, &err);
-    if (status != CW_OK)
-        code = cli_fail(&err);
-    else if (text)
-        fputs(text, stdout);
-    cw_free(text);
+    if (status == CW_OK) status = o.onnx ? emit_onnx(&o, model, &err) : emit_c(&o, model, &err);
     cw_model_free(model);
-    return code;
+    return status == CW_OK ? CLI_DONE : cli_fail(&err);
 }

@@ -19,7 +19,8 @@ static const struct command {
     {"train", cmd_train, "learn a model from measurements"},
     {"validate", cmd_validate, "how well learners choose for layers they have not seen"},
     {"choose", cmd_choose, "rank implementations for a problem by a model, and say why"},
-    {"emit", cmd_emit, "write a model as C source that stands alone"},
+    {"emit", cmd_emit, "write a model as C source that stands alone, or as ONNX"},
+    {"convert", cmd_convert, "trees that others trained (ONNX) as a model"},
     {"demo", cmd_demo, "the main job end to end on this machine, in about three minutes"},
     {NULL, NULL, NULL},
 };

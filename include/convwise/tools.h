@@ -8,6 +8,7 @@
  *   6. Train       dataset -> model
  *   7. Validate    how well would it choose on layers it has not seen
  *   8. Emit        model -> C
+ *   9. ONNX        model -> ONNX-ML, and back
  *
  * Same conventions as <convwise.h>. */
 #ifndef CONVWISE_TOOLS_H
@@ -417,6 +418,33 @@ CW_API cw_status cw_emit_c(const cw_model *model, const cw_emit_options *options
 /* The same to a file, all or nothing. */
 CW_API cw_status cw_emit_c_save(const cw_model *model, const cw_emit_options *options, const char *path,
                                 cw_error *err);
+
+/* ---- 9. ONNX ---- */
+
+/* All of these: CW_UNSUPPORTED in a build without ONNX (no protobuf-c). docs/formats.md says what is written
+ * and read. */
+
+/* A model of trees as an ONNX file of *size bytes; free *out with cw_free. Input `features`, floats [N,
+ * columns]; outputs `class`, int64 [N], and `costs`, floats [N, classes], both in static order.
+ * CW_UNSUPPORTED: the learner is none of trees. */
+CW_API cw_status cw_emit_onnx(const cw_model *model, char **out, size_t *size, cw_error *err);
+/* The same to a file, all or nothing. */
+CW_API cw_status cw_emit_onnx_save(const cw_model *model, const char *path, cw_error *err);
+
+/* What a file of another's does not say. A file that was written here says all; then both may be NULL. */
+typedef struct cw_onnx_options {
+    const char *features; /* the columns: a set ("raw", "engineered", "seed") or names, comma-separated */
+    const char *classes;  /* comma-separated: the implementation of label 0, 1, 2, ..., or
+                             label=implementation; NULL =  labels are texts and name implementations */
+} cw_onnx_options;
+/* Trees that others trained. rounding (may be NULL): by how much a cost of the model may differ from the sum
+ * of its leaves; 0 = not at all. where: for messages. CW_FORMAT: not such a file, or a broken one;
+ * CW_UNSUPPORTED: it holds what cannot be read, by name; CW_INVALID: the options do not fit it. */
+CW_API cw_status cw_model_parse_onnx(const void *bytes, size_t size, const char *where,
+                                     const cw_onnx_options *options, cw_model **out, double *rounding,
+                                     cw_error *err);
+CW_API cw_status cw_model_load_onnx(const char *path, const cw_onnx_options *options, cw_model **out,
+                                    double *rounding, cw_error *err);
 
 #ifdef __cplusplus
 }

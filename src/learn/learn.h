@@ -69,7 +69,8 @@ typedef struct cw_learner {
     void (*destroy)(void *state);
 } cw_learner;
 
-extern const cw_learner *const cw_learner_table[]; /* NULL-ended */
+extern const cw_learner *const cw_learner_table[]; /* NULL-ended; those that train */
+/* Those of the table, and "imported". */
 const cw_learner *cw_learner_find(const char *name);
 
 /* Rows >= 1, columns 1..CW_MODEL_MOST, classes 2..CW_MODEL_MOST with at least two present, labels in range,

@@ -20,6 +20,8 @@
 LEARNERS(X)
 #undef X
 
+extern const cw_learner cw_learner_imported; /* trains nothing, so it is not in the list */
+
 const cw_learner *const cw_learner_table[] = {
 #define X(id, name) &cw_learner_##id,
     LEARNERS(X)
@@ -39,7 +41,7 @@ const char *const *cw_learners(void) {
 const cw_learner *cw_learner_find(const char *name) {
     for (size_t i = 0; cw_learner_table[i]; i++)
         if (strcmp(cw_learner_table[i]->name, name) == 0) return cw_learner_table[i];
-    return NULL;
+    return strcmp(cw_learner_imported.name, name) == 0 ? &cw_learner_imported : NULL;
 }
 
 static cw_status check_labels(const cw_matrix *m, cw_error *err) {

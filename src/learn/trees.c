@@ -28,6 +28,7 @@ static void release(cw_trees *trees) {
     cw_free(trees->tree);
     cw_free(trees->node);
     cw_free(trees->value);
+    cw_free(trees->wide);
     cw_free(trees->base);
 }
 
@@ -101,7 +102,7 @@ cw_status cw_trees_add_all(cw_trees_draft *draft, const cw_trees *trees, double 
         t->node[t->node_count++] = node;
     }
     for (size_t i = 0; i < trees->value_count; i++)
-        draft->leaf[t->value_count++] = weight * (trees->unit * trees->value[i]);
+        draft->leaf[t->value_count++] = weight * (trees->unit * cw_trees_value(trees, i));
     for (size_t c = 0; c < t->classes; c++) draft->start[c] += weight * (trees->unit * trees->base[c]);
     return CW_OK;
 }
@@ -116,7 +117,7 @@ size_t cw_trees_tree_end(const cw_trees *t, size_t tree) {
 
 /* The largest |leaf| of each tree and class, summed over trees, with |start|: no cost can pass it. Returns
  * the largest |leaf| of all; NAN = one is not finite. */
-static double bound_sums(const cw_trees_draft *draft, double *sum, double *largest) {
+double cw_trees_bound(const cw_trees_draft *draft, double *sum, double *largest) {
     const cw_trees *t = &draft->trees;
     double most = 0;
     for (size_t c = 0; c < t->classes; c++) {
@@ -143,42 +144,50 @@ static double bound_sums(const cw_trees_draft *draft, double *sum, double *large
 }
 
 /* Rounding adds at most half a unit a tree and half a one for the base, so that many are kept free. */
-static cw_status choose_unit(cw_trees_draft *draft, cw_error *err) {
-    cw_trees *t = &draft->trees;
+static cw_status choose_unit(const cw_trees_draft *draft, double *out, cw_error *err) {
+    const cw_trees *t = &draft->trees;
     double *sum = cw_alloc_n(2 * t->classes, sizeof *sum);
     if (!sum) return cw_fail_memory(err);
-    double most = bound_sums(draft, sum, sum + t->classes), unit = most / VALUE_MOST;
+    double most = cw_trees_bound(draft, sum, sum + t->classes), unit = most / VALUE_MOST;
     for (size_t c = 0; c < t->classes; c++)
         unit = fmax(unit, sum[c] / (double)(CW_TREES_SUM - 1 - (double)t->tree_count));
     cw_free(sum);
     if (isnan(most) || !(unit < 1e30))
         return cw_fail(err, CW_INVALID, "a leaf's value is not finite or too large");
-    t->unit = most == 0 && unit == 0 ? 1 : fmax(unit, DBL_MIN);
+    *out = most == 0 && unit == 0 ? 1 : fmax(unit, DBL_MIN);
     return CW_OK;
 }
 
-static int32_t in_units(double value, double unit, int32_t most) {
-    double whole = rint(value / unit);
-    return (int32_t)fmin(fmax(whole, -most), most);
+static int32_t in_units(double value, double unit) {
+    return (int32_t)fmin(fmax(rint(value / unit), -CW_TREES_SUM), CW_TREES_SUM);
 }
 
-cw_status cw_trees_finish(cw_trees_draft *draft, cw_trees **out, cw_error *err) {
+static bool round_values(cw_trees *t, const double *leaf) {
+    bool fits = true;
+    for (size_t i = 0; i < t->value_count && fits; i++) fits = abs(in_units(leaf[i], t->unit)) <= VALUE_MOST;
+    if (fits)
+        t->value = cw_alloc_n(t->value_count, sizeof *t->value);
+    else
+        t->wide = cw_alloc_n(t->value_count, sizeof *t->wide);
+    for (size_t i = 0; t->value && i < t->value_count; i++) t->value[i] = (int16_t)in_units(leaf[i], t->unit);
+    for (size_t i = 0; t->wide && i < t->value_count; i++) t->wide[i] = in_units(leaf[i], t->unit);
+    return t->value || t->wide;
+}
+
+cw_status cw_trees_finish_in(cw_trees_draft *draft, double unit, cw_trees **out, cw_error *err) {
     cw_trees *t = cw_alloc(sizeof *t);
     *out = NULL;
     cw_status status = t ? CW_OK : cw_fail_memory(err);
-    if (status == CW_OK) status = choose_unit(draft, err);
     if (status != CW_OK) goto out;
     *t = draft->trees;
     draft->trees = (cw_trees){0};
-    t->value = cw_alloc_n(t->value_count, sizeof *t->value);
+    t->unit = unit;
     t->base = cw_alloc_n(t->classes, sizeof *t->base);
-    if (!t->value || !t->base) {
+    if (!t->base || !round_values(t, draft->leaf)) {
         status = cw_fail_memory(err);
         goto out;
     }
-    for (size_t i = 0; i < t->value_count; i++)
-        t->value[i] = (int16_t)in_units(draft->leaf[i], t->unit, VALUE_MOST);
-    for (size_t c = 0; c < t->classes; c++) t->base[c] = in_units(draft->start[c], t->unit, CW_TREES_SUM);
+    for (size_t c = 0; c < t->classes; c++) t->base[c] = in_units(draft->start[c], unit);
     status = cw_trees_check(t, err);
 out:
     cw_trees_draft_free(draft);
@@ -186,6 +195,15 @@ out:
         *out = t;
     else
         cw_trees_destroy(t);
+    return status;
+}
+
+cw_status cw_trees_finish(cw_trees_draft *draft, cw_trees **out, cw_error *err) {
+    double unit = 1;
+    cw_status status = choose_unit(draft, &unit, err);
+    if (status == CW_OK) return cw_trees_finish_in(draft, unit, out, err);
+    *out = NULL;
+    cw_trees_draft_free(draft);
     return status;
 }
 
@@ -241,7 +259,7 @@ static cw_status check_sums(const cw_trees *t, cw_error *err) {
         const cw_trees_tree *tree = &t->tree[i];
         for (size_t n = tree->root; n < cw_trees_tree_end(t, i); n++)
             for (size_t k = 0; t->node[n].column < 0 && k < tree->width; k++) {
-                int32_t size = abs(t->value[t->node[n].next + k]);
+                int32_t size = abs(cw_trees_value(t, t->node[n].next + k));
                 if (size > largest[k]) largest[k] = size;
             }
         for (size_t k = 0; k < tree->width; k++) sum[tree->first + k] += largest[k];
@@ -291,9 +309,10 @@ uint32_t cw_trees_leaf(const cw_trees *t, size_t tree, const float *x) {
 void cw_trees_sums(const cw_trees *t, const float *x, int32_t *sum) {
     memcpy(sum, t->base, t->classes * sizeof *sum);
     for (size_t i = 0; i < t->tree_count; i++) {
-        const int16_t *value = t->value + cw_trees_leaf(t, i, x);
+        size_t from = cw_trees_leaf(t, i, x), width = t->tree[i].width;
         int32_t *to = sum + t->tree[i].first;
-        for (size_t k = 0; k < t->tree[i].width; k++) to[k] += value[k];
+        for (size_t k = 0; t->value && k < width; k++) to[k] += t->value[from + k];
+        for (size_t k = 0; t->wide && k < width; k++) to[k] += t->wide[from + k];
     }
 }
 

@@ -41,6 +41,7 @@ typedef struct cw_trees {
     cw_trees_tree *tree;
     cw_trees_node *node;
     int16_t *value;
+    int32_t *wide;      /* in place of value where one does not fit 16 bits: imported models */
     int32_t *base;      /* classes */
     double unit;        /* above 0 */
     double temperature; /* above 0 */
@@ -72,11 +73,20 @@ cw_status cw_trees_add_all(cw_trees_draft *draft, const cw_trees *trees, double 
 /* Takes the draft, whether it succeeds or not. CW_INVALID: a value is not finite, or above 1e30 units.
  * CW_FORMAT: not trees in preorder. */
 cw_status cw_trees_finish(cw_trees_draft *draft, cw_trees **out, cw_error *err);
+/* The same in whole numbers of a given unit, which need not fit 16 bits. CW_FORMAT too: a sum can pass 2^24
+ * units. */
+cw_status cw_trees_finish_in(cw_trees_draft *draft, double unit, cw_trees **out, cw_error *err);
+/* sum[classes]: what no cost of a class can pass on either side; largest[classes] is scratch. Returns the
+ * largest |leaf|, NAN = something is not finite. */
+double cw_trees_bound(const cw_trees_draft *draft, double *sum, double *largest);
 /* NULL is fine. */
 void cw_trees_draft_free(cw_trees_draft *draft);
 
 /* Does it hold what is said above, with sums within CW_TREES_SUM? Finish and load end with it. CW_FORMAT */
 cw_status cw_trees_check(const cw_trees *trees, cw_error *err);
+static inline int32_t cw_trees_value(const cw_trees *trees, size_t index) {
+    return trees->wide ? trees->wide[index] : trees->value[index];
+}
 /* Index behind the last node of a tree. */
 size_t cw_trees_tree_end(const cw_trees *trees, size_t tree);
 /* For a row of floats: index of the first value of the tree's leaf; base and leaves added up a class. */

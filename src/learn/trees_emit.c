@@ -175,7 +175,7 @@ static bool find_chunks(emitter *e) {
 /* Does everything fit the narrow packing? */
 static bool is_narrow(const emitter *e) {
     const cw_trees *t = e->t;
-    if (e->used > 256) return false;
+    if (e->used > 256 || t->wide) return false;
     for (size_t c = 0; c < t->columns; c++)
         if (e->cuts_of[c + 1] - e->cuts_of[c] > 255) return false;
     for (size_t i = 0; i < e->chunk_count; i++) {
@@ -191,12 +191,17 @@ static bool is_narrow(const emitter *e) {
 
 /* ---- Leaves become slots ---- */
 
+/* What makes any value positive. */
+static int64_t offset_of(const emitter *e) {
+    return e->t->wide ? CW_TREES_SUM : 32768;
+}
+
 /* What a walk ends with: of one class the value, made positive; of several the row of values, each different
  * one of a chunk written once. leaf NULL = adds nothing. */
 static int64_t slot_of(emitter *e, const chunk *k, const cw_trees_node *leaf) {
-    static const int16_t nothing[CW_MODEL_MOST];
-    const int16_t *row = leaf ? e->t->value + leaf->next : nothing;
-    if (k->width == 1) return (int64_t)*row + 32768;
+    int32_t row[CW_MODEL_MOST];
+    for (size_t c = 0; c < k->width; c++) row[c] = leaf ? cw_trees_value(e->t, leaf->next + c) : 0;
+    if (k->width == 1) return (int64_t)*row + offset_of(e);
     size_t size = k->width * sizeof *row, at = cw_hash(row, size, 0) & (e->seen_size - 1);
     for (; e->seen[at]; at = (at + 1) & (e->seen_size - 1)) {
         const int64_t *held = e->value.at + k->value + (e->seen[at] - 1) * (size_t)k->width;
@@ -287,9 +292,10 @@ static int64_t least_of(const emitter *e, const chunk *k) {
     int64_t sum = 0;
     for (size_t i = 0; i < k->count; i++) {
         uint32_t tree = e->order[k->from + i].tree;
-        int64_t least = INT16_MAX;
+        int64_t least = CW_TREES_SUM;
         for (size_t n = t->tree[tree].root; n < cw_trees_tree_end(t, tree); n++)
-            if (t->node[n].column < 0 && t->value[t->node[n].next] < least) least = t->value[t->node[n].next];
+            if (t->node[n].column < 0 && cw_trees_value(t, t->node[n].next) < least)
+                least = cw_trees_value(t, t->node[n].next);
         sum += least;
     }
     return sum;
@@ -486,7 +492,8 @@ static void put_pick(emitter *e, size_t shared) {
                "        if (k == width) continue;\n"
                "        @_walk(code, i, slot);\n");
         cw_buf_printf(e->out, "        for (lane = 0; lane < %d; lane++) {\n", LANES);
-        put(e, "            const short *v = @_value + @_chunk[i].value + slot[lane] * width;\n"
+        cw_buf_printf(e->out, "            const %s *v = ", e->t->wide ? "int" : "short");
+        put(e, "@_value + @_chunk[i].value + slot[lane] * width;\n"
                "            for (k = 0; k < width; k++) sum[first + k] += v[k];\n"
                "        }\n    }\n");
     }
@@ -500,7 +507,7 @@ static void put_pick(emitter *e, size_t shared) {
         "            @_walk(code, k, slot);\n");
     put(e, "            total += (int)(");
     put_lanes(e, "slot[#]", " + ");
-    cw_buf_printf(e->out, ") - %d;\n        }\n", LANES * 32768);
+    cw_buf_printf(e->out, ") - %lld;\n        }\n", (long long)(LANES * offset_of(e)));
     put(e, "        if (k < @_class[i].end || (best >= 0 && total >= least)) continue;\n"
            "        best = c;\n        least = total;\n    }\n    return best;\n}\n");
 }
@@ -518,7 +525,8 @@ static void put_all(emitter *e) {
         cw_buf_printf(e->out, "typedef %s %s_column_t;\n", p->column, e->prefix);
         put_table(e, p->column, "column", &e->column);
         put_table(e, p->code, "cut", &e->at);
-        put(e, "/* Their leaves: of one class its value + 32768, of several the number of the row of values. "
+        put(e, "/* Their leaves: of one class its value, made positive; of several the number of the row of "
+               "values. "
                "*/\n");
         cw_buf_printf(e->out, "typedef %s %s_slot_t;\n", p->slot, e->prefix);
         put_table(e, p->slot, "slot", &e->slot);
@@ -533,7 +541,7 @@ static void put_all(emitter *e) {
         put_table(e, p->word, "word", &e->word);
         put_table(e, "unsigned int", "root", &e->root);
     }
-    put_table(e, "short", "value", &e->value);
+    put_table(e, e->t->wide ? "int" : "short", "value", &e->value);
     put_chunks(e);
     put_classes(e, shared);
     put_walk(e);

@@ -34,7 +34,7 @@ static json_t *values_to_json(const cw_trees *t) {
     json_t *json = json_array();
     int bad = !json;
     for (size_t i = 0; i < t->value_count && !bad; i++)
-        bad |= json_array_append_new(json, json_integer(t->value[i]));
+        bad |= json_array_append_new(json, json_integer(cw_trees_value(t, i)));
     if (!bad) return json;
     json_decref(json);
     return NULL;
@@ -177,13 +177,22 @@ static cw_status load_values(cw_trees *t, const json_t *list, cw_error *err) {
     if (json_array_size(list) != t->value_count)
         return cw_fail(err, CW_FORMAT, "state.values: has %zu numbers, the leaves need %zu",
                        json_array_size(list), t->value_count);
-    t->value = cw_alloc_n(t->value_count, sizeof *t->value);
-    if (!t->value) return cw_fail_memory(err);
+    bool fits = true;
+    for (size_t i = 0; i < t->value_count && fits; i++) {
+        json_int_t value = json_integer_value(json_array_get(list, i));
+        fits = value >= -INT16_MAX && value <= INT16_MAX;
+    }
+    if (fits)
+        t->value = cw_alloc_n(t->value_count, sizeof *t->value);
+    else
+        t->wide = cw_alloc_n(t->value_count, sizeof *t->wide);
+    if (!t->value && !t->wide) return cw_fail_memory(err);
     for (size_t i = 0; i < t->value_count; i++) {
         json_int_t value;
-        cw_status status = whole(list, "values", i, -INT16_MAX, INT16_MAX, &value, err);
+        cw_status status = whole(list, "values", i, -CW_TREES_SUM, CW_TREES_SUM, &value, err);
         if (status != CW_OK) return status;
-        t->value[i] = (int16_t)value;
+        if (fits) t->value[i] = (int16_t)value;
+        if (!fits) t->wide[i] = (int32_t)value;
     }
     return CW_OK;
 }
@@ -246,9 +255,9 @@ typedef struct margin {
 } margin;
 
 static double leaf_margin(const margin *m, const cw_trees_tree *tree, uint32_t value) {
-    const int16_t *held = m->t->value + value;
     size_t a = m->best - tree->first, b = m->second - tree->first; /* wraps where it is below */
-    return m->t->unit * ((b < tree->width ? held[b] : 0) - (a < tree->width ? held[a] : 0));
+    return m->t->unit * ((b < tree->width ? cw_trees_value(m->t, value + b) : 0) -
+                         (a < tree->width ? cw_trees_value(m->t, value + a) : 0));
 }
 
 /* Of the leaves among the nodes [from, to): a node and all below it. */

@@ -18,6 +18,7 @@ declare -A may=(
     [learn]="base"
     [dataset]="base problem learn store"
     [select]="base problem learn backend machine"
+    [onnx]="base problem learn"
     [emit]="base problem learn select"
 )
 while IFS=: read -r file line; do
