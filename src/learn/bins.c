@@ -62,20 +62,45 @@ static size_t run_end(const uint32_t *key, size_t from, size_t rows) {
     return end;
 }
 
-/* Sets upper and returns the number of bins of sorted keys. A bin is closed before the value that would take
- * it further beyond its share of the rows left than it is below now. */
+/* Different keys, at most `most` + 1 of them counted; rows and number of those that have at least a bin's
+ * share of all rows. */
+typedef struct census {
+    size_t different, heavy, heavy_rows;
+} census;
+
+static census count_keys(const uint32_t *key, size_t rows, size_t most) {
+    census c = {0, 0, 0};
+    for (size_t from = 0, end; from < rows; from = end) {
+        end = run_end(key, from, rows);
+        c.different += c.different <= most;
+        if ((end - from) * most < rows) continue;
+        c.heavy++;
+        c.heavy_rows += end - from;
+    }
+    return c;
+}
+
+/* Sets upper and returns the number of bins of sorted keys. Where there are too many different ones, heavy
+ * ones get a bin each, and the others share what is left: a bin is closed before the value that would take it
+ * further beyond its share than it is below now. */
 static uint16_t cut(const uint32_t *key, size_t rows, size_t most, float *upper) {
-    size_t different = 0, bins = 0, start = 0;
-    for (size_t r = 0; r < rows && different <= most; r = run_end(key, r, rows)) different++;
-    bool each = different <= most;
-    for (size_t end = run_end(key, 0, rows); end < rows;) {
-        size_t next = run_end(key, end, rows), left = most - bins;
-        double target = (double)(rows - start) / (double)left;
-        if (each || (left > 1 && (double)(end - start) + (double)(next - end) / 2 > target)) {
-            upper[bins++] = between(key[end - 1], key[end]);
-            start = end;
-        }
-        end = next;
+    const census all = count_keys(key, rows, most);
+    size_t bins = 0, start = 0, light_rows = rows - all.heavy_rows, light_bins = most - all.heavy;
+    for (size_t from = 0, end = run_end(key, 0, rows), next; end < rows; from = end, end = next) {
+        next = run_end(key, end, rows);
+        bool heavy = (end - from) * most >= rows, heavy_next = (next - end) * most >= rows, close;
+        double target = light_bins > 0 ? (double)light_rows / (double)light_bins : INFINITY;
+        double filled = (double)(end - start);
+        if (all.different <= most || heavy)
+            close = true;
+        else if (heavy_next)
+            close = filled >= target / 2;
+        else
+            close = filled + (double)(next - end) / 2 > target;
+        if (!close || bins + 1 == most) continue;
+        if (!heavy) light_rows -= end - start, light_bins--;
+        upper[bins++] = between(key[end - 1], key[end]);
+        start = end;
     }
     for (size_t b = bins; b < CW_BINS; b++) upper[b] = INFINITY; /* what encode searches in */
     return (uint16_t)(bins + 1);
