@@ -15,7 +15,7 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_NONE = 3 };
  */
 typedef int cli_main(int argc, char **argv);
 cli_main cmd_doctor, cmd_impls, cmd_measure, cmd_store, cmd_train, cmd_validate, cmd_choose, cmd_emit,
-    cmd_demo, cmd_import, cmd_convert;
+    cmd_demo, cmd_import, cmd_convert, cmd_model;
 
 /* "convwise: message" on standard error; returns the exit code that belongs to the status. */
 int cli_fail(const cw_error *err);

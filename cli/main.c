@@ -21,6 +21,7 @@ static const struct command {
     {"choose", cmd_choose, "rank implementations for a problem by a model, and say why"},
     {"emit", cmd_emit, "write a model as C source that stands alone, or as ONNX"},
     {"convert", cmd_convert, "trees that others trained (ONNX) as a model"},
+    {"model", cmd_model, "compare two models: which layers change, what it costs or gains"},
     {"demo", cmd_demo, "the main job end to end on this machine, in about three minutes"},
     {NULL, NULL, NULL},
 };
