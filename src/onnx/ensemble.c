@@ -476,20 +476,23 @@ static double choose_unit(const cw_trees_draft *draft, double most) {
     return fmax(ldexp(1, exponent), DBL_MIN);
 }
 
-/* How far a cost can be from the exact sum: the worst leaf of each tree. */
+static double off(double value, double unit) {
+    return fabs(value - unit * rint(value / unit));
+}
+
+/* How far a cost can be from the exact sum: the worst leaf of each tree, and the worst start. */
 static double rounding_of(const cw_trees_draft *draft, double unit) {
     const cw_trees *t = &draft->trees;
     double sum = 0;
+    for (size_t c = 0; c < t->classes; c++) sum = fmax(sum, off(draft->start[c], unit));
     for (size_t i = 0; i < t->tree_count; i++) {
         double worst = 0;
         for (size_t n = t->tree[i].root; n < cw_trees_tree_end(t, i); n++)
-            for (size_t k = 0; t->node[n].column < 0 && k < t->tree[i].width; k++) {
-                double value = draft->leaf[t->node[n].next + k];
-                worst = fmax(worst, fabs(value - unit * rint(value / unit)));
-            }
+            for (size_t k = 0; t->node[n].column < 0 && k < t->tree[i].width; k++)
+                worst = fmax(worst, off(draft->leaf[t->node[n].next + k], unit));
         sum += worst;
     }
-    return sum + unit / 2 * !divides(draft, 1 / unit, 0);
+    return sum;
 }
 
 cw_status cw_onnx_trees(cw_onnx_found *found, size_t columns, const size_t *class_of, cw_trees **out,
