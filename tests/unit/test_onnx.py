@@ -2,6 +2,7 @@
 rows, on others, and on both sides of every threshold the same class must win. And what is broken is refused."""
 import itertools
 import json
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -70,8 +71,6 @@ def run(path, rows, outputs=None):
 
 def store_rows(folder, rng):
     """A store of made-up times, and rows of its features."""
-    import subprocess
-
     store = folder / "convwise.db"
     subprocess.run([predict.BUILD / "tests" / "make_store", store, "rule", *NETS], check=True, stdout=subprocess.DEVNULL)
     arff = convwise("store", "export", store, "--format", "arff", "--features", "engineered")[1]
