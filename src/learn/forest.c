@@ -130,7 +130,7 @@ out:
 static const cw_forest_recipe votes = {.name = "forest", .bootstrap = true};
 static const cw_forest_recipe extra = {.name = "extra-trees", .random_thresholds = true};
 const cw_forest_recipe cw_forest_regrets = {
-    .name = "regret-forest", .costs = true, .random_thresholds = true, .cap = 0.5};
+    .name = "regret-forest", .costs = true, .random_thresholds = true, .cap = 1};
 
 static cw_status train_votes(const cw_matrix *data, const cw_learn_options *options, void **state,
                              cw_error *err) {

@@ -14,7 +14,8 @@
     X(regret_forest, "regret-forest")                                                                        \
     X(regret_tree, "regret-tree")                                                                            \
     X(boost, "boost")                                                                                        \
-    X(boost_time, "boost-time")
+    X(boost_time, "boost-time")                                                                              \
+    X(ensemble, "ensemble")
 
 #define X(id, name) extern const cw_learner cw_learner_##id;
 LEARNERS(X)

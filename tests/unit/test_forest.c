@@ -374,6 +374,58 @@ static void test_forest__survives_lack_of_memory(void **unused) {
     release(&m);
 }
 
+/* Its costs are its members' costs, weighted; the same settings make the same members. */
+static void test_ensemble__is_the_weighted_sum_of_its_members(void **unused) {
+    (void)unused;
+    cw_matrix m = random_matrix(300, 4, 3, 7);
+    cw_learn_options options = cw_learner_find("ensemble")->defaults,
+                     boost = cw_learner_find("boost")->defaults,
+                     forest = cw_learner_find("regret-forest")->defaults;
+    options.trees = boost.trees = forest.trees = 20;
+    options.min_leaf = boost.min_leaf = forest.min_leaf = 5;
+    options.seed = boost.seed = forest.seed = 3;
+    options.threads = 2;
+    cw_trees *all = train("ensemble", &m, &options), *a = train("boost", &m, &boost),
+             *b = train("regret-forest", &m, &forest);
+    for (size_t r = 0; r < m.rows; r++) {
+        double got[3], from_a[3], from_b[3];
+        cw_trees_predict(all, m.x + 4 * r, got, NULL, NULL);
+        cw_trees_predict(a, m.x + 4 * r, from_a, NULL, NULL);
+        cw_trees_predict(b, m.x + 4 * r, from_b, NULL, NULL);
+        for (size_t c = 0; c < 3; c++) assert_near(got[c], from_a[c] + 0.3 * from_b[c], 2e-3);
+    }
+    cw_trees_destroy(all);
+    cw_trees_destroy(a);
+    cw_trees_destroy(b);
+    release(&m);
+}
+
+static void test_ensemble__refuses_and_survives_lack_of_memory(void **unused) {
+    (void)unused;
+    cw_error err;
+    const cw_learner *learner = cw_learner_find("ensemble");
+    cw_matrix m = random_matrix(12, 2, 2, 8);
+    cw_learn_options options = learner->defaults;
+    void *state = NULL;
+    options.min_leaf = 0;
+    assert_refused(learner->train(&m, &options, &state, &err), CW_INVALID, err, "leaf");
+    options.min_leaf = 2;
+    options.trees = 2;
+    int failed = 0;
+    for (long n = 1;; n++) {
+        cw_alloc_fail_at(n);
+        cw_status status = learner->train(&m, &options, &state, &err);
+        cw_alloc_fail_at(0);
+        cw_trees_destroy(state);
+        if (status == CW_OK) break;
+        if (status != CW_NO_MEMORY) fail_msg("%s", err.message);
+        assert_null(state);
+        failed++;
+    }
+    assert_true(failed > 20);
+    release(&m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forest__leaves_hold_the_shares_of_their_rows),
@@ -387,6 +439,8 @@ int main(void) {
         cmocka_unit_test(test_forest__refuses),
         cmocka_unit_test(test_forest__nothing_to_cut_is_one_leaf),
         cmocka_unit_test(test_forest__survives_lack_of_memory),
+        cmocka_unit_test(test_ensemble__is_the_weighted_sum_of_its_members),
+        cmocka_unit_test(test_ensemble__refuses_and_survives_lack_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
