@@ -11,6 +11,7 @@ typedef struct forest_spec {
     int depth;    /* longest path */
     double stop;  /* chance that a node above that is a leaf */
     size_t cuts;  /* different thresholds of a column: whole numbers 0 to cuts - 1; 0 = any float */
+    double unit;  /* of values; 0 = as trainers round, to 16 bits */
 } forest_spec;
 
 static inline bool grow_at_random(cw_trees_draft *draft, cw_rng *rng, const forest_spec *s, int depth,
@@ -45,7 +46,7 @@ static inline cw_status random_trees(const forest_spec *s, cw_rng *rng, cw_trees
         }
     }
     for (size_t c = 0; c < s->classes; c++) draft->start[c] = 0.1 * cw_rng_normal(rng);
-    return cw_trees_finish(draft, out, err);
+    return s->unit > 0 ? cw_trees_finish_in(draft, s->unit, out, err) : cw_trees_finish(draft, out, err);
 }
 
 /* A row near the thresholds. */

@@ -5,9 +5,9 @@
 #include <float.h>
 
 static const forest_spec specs[] = {
-    {"boosted", 60, 6, 5, 1, 6, 0.1, 50}, {"shared", 20, 4, 6, 6, 8, 0.2, 0},
-    {"spans", 40, 3, 7, 0, 5, 0.2, 9},    {"leaf", 1, 1, 1, 1, 0, 0, 1},
-    {"deep", 10, 2, 3, 3, 64, 0.47, 30},
+    {"boosted", 60, 6, 5, 1, 6, 0.1, 50, 0}, {"shared", 20, 4, 6, 6, 8, 0.2, 0, 0},
+    {"spans", 40, 3, 7, 0, 5, 0.2, 9, 0},    {"leaf", 1, 1, 1, 1, 0, 0, 1, 0},
+    {"deep", 10, 2, 3, 3, 64, 0.47, 30, 0},  {"wide", 40, 3, 7, 0, 5, 0.2, 9, 0x1p-15},
 };
 
 static cw_trees *make(const forest_spec *s, uint64_t seed) {
@@ -89,7 +89,7 @@ static void test_trees__votes_are_shares(void **state) {
 /* By recursion in doubles, without the walk or the sums of the library. */
 static double naive(const cw_trees *t, size_t node, size_t k, const double *x) {
     const cw_trees_node *n = t->node + node;
-    if (n->column < 0) return t->value[n->next + k];
+    if (n->column < 0) return cw_trees_value(t, n->next + k);
     return naive(t, (double)(float)x[n->column] <= (double)n->threshold ? node + 1 : n->next, k, x);
 }
 
@@ -132,6 +132,14 @@ static void test_trees__unit_is_the_finest_that_fits(void **state) {
     assert_true(fabs(cost - 2000) < 0.1);
     assert_true(t->value[0] * 2000 <= CW_TREES_SUM && t->value[0] * 2000 > CW_TREES_SUM - 20000);
     cw_trees_destroy(t);
+    /* A given unit need not leave 16 bits, but no sum may pass 2^24. */
+    assert_ok(cw_trees_finish_in(by_hand(), 0x1p-20, &t, &err), err);
+    assert_true(t->wide && t->unit == 0x1p-20 && t->base[0] == -(1 << 18) && cw_trees_value(t, 6) == 1 << 23);
+    cw_trees_destroy(t);
+    assert_ok(cw_trees_finish_in(by_hand(), 0x1p-10, &t, &err), err);
+    assert_true(t->value && !t->wide);
+    cw_trees_destroy(t);
+    assert_refused(cw_trees_finish_in(by_hand(), 0x1p-21, &t, &err), CW_FORMAT, err, "can add up");
     static const double bad[] = {NAN, INFINITY, 1e300};
     for (size_t i = 0; i < CW_COUNT(bad); i++) {
         d = by_hand();
@@ -228,7 +236,9 @@ static void test_trees__load_what_was_saved(void **state) {
         assert_string_equal(text, again);
         const cw_trees *b = back;
         assert_memory_equal(t->node, b->node, t->node_count * sizeof *t->node);
-        assert_memory_equal(t->value, b->value, t->value_count * sizeof *t->value);
+        assert_int_equal(!t->wide, specs[i].unit == 0);
+        for (size_t v = 0; v < t->value_count; v++)
+            assert_int_equal(cw_trees_value(t, v), cw_trees_value(b, v));
         assert_true(t->unit == b->unit && t->share == b->share && t->log_time == b->log_time);
         free(text), free(again);
         json_decref(json);
@@ -282,8 +292,8 @@ static void test_trees__load_refuses_what_it_cannot_trust(void **state) {
         {"[1.5,2.5]", "[1.5,\"2.5\"]", "thresholds[1]"},
         {"3,4,5,6,7]", "3,4,5,6]", "values"},
         {"3,4,5,6,7]", "3,4,5,6,7,8]", "values"},
-        {"3,4,5,6,7]", "3,4,5,6,32768]", "values[6]"},
-        {"3,4,5,6,7]", "3,4,5,6,-32768]", "values[6]"},
+        {"3,4,5,6,7]", "3,4,5,6,16777217]", "values[6]"},
+        {"3,4,5,6,7]", "3,4,5,6,-16777217]", "values[6]"},
         {"3,4,5,6,7]", "3,4,5,6,7.5]", "values[6]"},
     };
     cw_error err;
