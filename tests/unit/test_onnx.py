@@ -345,7 +345,7 @@ def main():
             sys.exit(77)
         for learner, *settings in (["tree"], ["forest", "--trees", "10"], ["extra-trees", "--trees", "10"],
                                    ["regret-tree"], ["regret-forest", "--trees", "10"], ["boost", "--trees", "10"],
-                                   ["boost-time", "--trees", "10"]):
+                                   ["boost-time", "--trees", "10"], ["ensemble", "--trees", "10"]):
             check_export(learner, store, rows, folder, rng, *settings)
         convwise("train", "--store", store, "--learner", "bayes", "--validate", "none", "-o", folder / "bayes.json")
         code, _, err = convwise("emit", "--model", folder / "bayes.json", "--format", "onnx", "-o", folder / "bayes.onnx")
