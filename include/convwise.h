@@ -232,6 +232,29 @@ CW_API size_t cw_model_classes(const cw_model *model); /* how many implementatio
 CW_API const char *cw_model_class(const cw_model *model, size_t index); /* their names */
 CW_API const char *cw_model_learner(const cw_model *model);             /* "tree", "bayes" */
 
+/* What a choice must keep to. All zero = no limits. What is not known of an implementation counts as not
+ * allowed. What can be known differs: with a context the backends say workspace, exactness, determinism and
+ * layouts; without one, and always for errors and times, it is what the model's training measured. */
+enum { CW_NO_WORKSPACE = -1 };
+typedef struct cw_limits {
+    int64_t workspace_bytes; /* most that cw_conv_workspace may be; 0 = any, CW_NO_WORKSPACE = none at all.
+                                Without a context: estimated by the largest share of the tensors' bytes that
+                                training met */
+    bool exact;       /* only what equals the reference up to rounding: no Winograd, no FFT, no u8 kernel that
+                         saturates (without a context: that was off by more than one step in training) */
+    double max_error; /* largest error over the output's largest value, in u8 steps, that training may have
+                         met; 0 = any. What is exact but was not measured counts as 1e-5, or one step */
+    bool deterministic; /* only what gives the same bits whenever it runs (needs a context) */
+    bool no_reorders;   /* only what works in the problem's layout, without layout changes inside a run */
+    const char *allow;  /* only names that match (fnmatch, comma-separated); NULL = all */
+    const char *forbid; /* no names that match; NULL = none */
+    double calls; /* how often it will run, once prepared: ranked by time + preparation / calls, in ns, which
+                     is then the cost; 0 = preparing costs nothing. Preparation is predicted from weight bytes
+                     and work as in training, where unknown as the dearest known. A learner without times
+                     keeps its order: each takes its mean time a multiply-accumulate in training, but no less
+                     than those before it */
+} cw_limits;
+
 /* One implementation in a ranking. Strings are borrowed from the model. */
 typedef struct cw_choice {
     const char *impl;
@@ -239,18 +262,28 @@ typedef struct cw_choice {
                      = it cannot tell */
     double share; /* the learner's probability that it is the fastest, 0..1 */
     double ns;    /* predicted time of one run, or NaN where the learner predicts none */
-    const char *why_not; /* NULL, or why it cannot run here (then ranked after those that can) */
+    const char *why_not; /* NULL, or why it cannot run here or is not allowed (then ranked after those that
+                            can) */
     double regret;       /* first of a ranking that can run: share of time that taking it is expected to lose
-                            against       the fastest, 0.03 = 3 %, as met on training rows that were held out; NaN = not
-                            known,       and for all others */
+                            against       the fastest, 0.03 = 3 %, as met on training rows that were held out; NaN =
+                            not       known,       and for all others */
+    double prepare_ns;   /* predicted time to prepare it once, NaN = not known */
 } cw_choice;
 
-/* Ranks the model's implementations for p, best first: those that ctx can run in order of cost, then the
- * rest. ctx NULL: what had no time on such a kernel (same size, stride, dilation, layout, grouping,
- * precision, direction) in training counts as one that cannot run; all of those rank last, in an order
- * learned without the problem. Where the context is given and none of the model's implementations can run,
- * the last resort of the context (own.direct, which supports every valid problem) is returned alone. Writes
- * min(capacity, n) entries to out and n to *count. Does not allocate unless ctx is given. */
+/* Ranks the model's implementations for p within limits (NULL = none), best first: those that ctx can run in
+ * order of cost, then the context's last resort, own.direct, which supports every valid problem (where the
+ * model does not know it), then the rest with reasons. So whatever fails, the next entry can be tried.
+ * ctx NULL: what had no time on such a kernel (same size, stride, dilation, layout, grouping, precision,
+ * direction) in training counts as one that cannot run, but comes before what is not allowed; all of those
+ * rank in an order learned without the problem. Writes min(capacity, n) entries to out and n, at most
+ * cw_model_classes + 1, to *count. Does not allocate unless ctx is given.
+ * CW_UNSUPPORTED: nothing can run, or nothing is left within the limits: the message names the limit that
+ * the last resort, or without a context the last implementation, fell to; or calls are given and the model
+ * knows no times or no preparations. CW_INVALID: a limit is no number, or negative. */
+CW_API cw_status cw_choose_within(const cw_model *model, cw_context *ctx, const cw_problem *p,
+                                  const cw_limits *limits, cw_choice *out, size_t capacity, size_t *count,
+                                  cw_error *err);
+/* The same without limits. */
 CW_API cw_status cw_choose(const cw_model *model, cw_context *ctx, const cw_problem *p, cw_choice *out,
                            size_t capacity, size_t *count, cw_error *err);
 

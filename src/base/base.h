@@ -66,6 +66,9 @@ uint64_t cw_rng_below(cw_rng *rng, uint64_t n); /* 0..n-1, unbiased; n > 0 */
 double cw_rng_uniform(cw_rng *rng);             /* [0, 1) */
 double cw_rng_normal(cw_rng *rng);              /* N(0, 1) */
 
+/* Whether the name matches one of the patterns (fnmatch, comma-separated). */
+bool cw_matches(const char *patterns, const char *name);
+
 uint64_t cw_hash(const void *data, size_t size, uint64_t seed); /* FNV-1a, 64 bit */
 
 /* Calls fn(arg, 0) ... fn(arg, count - 1), each once, on up to `threads` threads (at most 64, the caller one

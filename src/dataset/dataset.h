@@ -7,10 +7,20 @@
 #include "../problem/problem.h"
 #include "../../include/convwise/tools.h"
 
+/* What measurements of one class add up to; all 0 = there was none. */
+typedef struct cw_tally {
+    double times, log_ns_per_mac;           /* how many, sum */
+    double reorders;                        /* how many had layout changes */
+    double workspaces, workspace;           /* how many tell, largest share of the tensors' bytes */
+    double errors[2], error[2];             /* by precision f32, u8: how many tell, largest */
+    double prepares, sum[3], product[3][3]; /* of log weight bytes, log macs, log prepare ns */
+} cw_tally;
+
 typedef struct cw_class_info {
     char *name;
     cw_family family;
     char *backend;
+    cw_tally tally;
 } cw_class_info;
 
 /* A layer of a network that is a row here. */
@@ -79,6 +89,12 @@ cw_status cw_dataset_seen(const cw_dataset *data, const size_t *rows, size_t cou
                           size_t classes, cw_seen **out, cw_error *err);
 /* A row's kind in such a table: one entry a class, NULL = the kind was never seen. */
 const uint8_t *cw_row_seen(const cw_dataset *data, size_t row, const cw_seen *seen);
+/* Adds a measurement that took ns, reorders charged or not. */
+void cw_tally_add(cw_tally *tally, const cw_measurement *m, double ns);
+/* What the dataset's measurements (all of them, whichever rows are listed for training) show of each class
+ * (CW_FACTS). class_of: a dataset's class as one of `classes`, -1 = none. */
+cw_status cw_dataset_facts(const cw_dataset *data, const int32_t *class_of, size_t classes, cw_facts **out,
+                           cw_error *err);
 /* The static order: what somebody without a model would write down. A row takes the first class of it that
  * has a time there. Learned from the rows listed that have one precision (-1 = any; any as well where no row
  * has it). Labelled rows: by how often each is the label; equal ones keep the order of the classes. Others:

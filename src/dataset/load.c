@@ -81,7 +81,7 @@ static cw_status find_class(loader *l, const cw_measurement *m, size_t *id) {
     if (!cw_grow(&data->class_info, &l->class_capacity, data->classes + 1, sizeof *data->class_info))
         return cw_fail_memory(l->err);
     cw_class_info *info = &data->class_info[data->classes];
-    *info = (cw_class_info){cw_strdup(name), m->family, cw_strdup(m->backend)};
+    *info = (cw_class_info){.name = cw_strdup(name), .family = m->family, .backend = cw_strdup(m->backend)};
     *id = data->classes++; /* counted at once, so that cw_dataset_free finds it */
     l->next_class = data->classes;
     return info->name && info->backend ? CW_OK : cw_fail_memory(l->err);
@@ -125,7 +125,9 @@ static cw_status add_entry(void *arg, const cw_measurement *m) {
     entry *e = &l->entries[l->entry_count++];
     *e = (entry){
         .row = data->rows - 1, .time = time_of(l, m), .spread = spread_of(m), .library = m->library_choice};
-    return find_class(l, m, &e->class_id);
+    cw_status status = find_class(l, m, &e->class_id);
+    if (status == CW_OK) cw_tally_add(&data->class_info[e->class_id].tally, m, e->time);
+    return status;
 }
 
 /* ---- Labels ---- */

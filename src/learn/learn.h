@@ -6,6 +6,7 @@
 #define CW_LEARN_H
 
 #include "../base/base.h"
+#include "facts.h"
 #include "seen.h"
 #include "../../include/convwise/tools.h"
 #include <jansson.h>
@@ -95,6 +96,7 @@ struct cw_model {
                              cw_static_order in src/dataset; a permutation */
     cw_seen
         *seen; /* which classes had a time on which kinds of problem; NULL = not known: anything may run */
+    cw_facts *facts;                    /* what else is known of each class; NULL = nothing */
     struct cw_calibration *calibration; /* expected loss of a choice (heldout.h), NULL = not known */
     /* What held-out rows say of the learner beside the static order, group by group of rows (docs/formats.md,
      * "no_harm"), and the groups for which the static order chooses instead: bit k = the group that whoever

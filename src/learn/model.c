@@ -37,6 +37,7 @@ void cw_model_free(cw_model *model) {
     cw_free(model->bound);
     cw_free(model->static_rank);
     cw_seen_free(model->seen);
+    cw_facts_free(model->facts);
     cw_free(model->calibration);
     text_field fields[TEXT_FIELDS];
     text_fields(model, fields);
@@ -188,6 +189,14 @@ static cw_status read_seen(const reader *r, const json_t *json, cw_model *m) {
     return status == CW_OK ? CW_OK : refuse(r, status, "%s", inner.message);
 }
 
+static cw_status read_facts(const reader *r, const json_t *json, cw_model *m) {
+    const json_t *facts = json_object_get(json, "facts");
+    cw_error inner;
+    if (!facts || json_is_null(facts)) return CW_OK;
+    cw_status status = cw_facts_load(facts, m->class_count, &m->facts, &inner);
+    return status == CW_OK ? CW_OK : refuse(r, status, "%s", inner.message);
+}
+
 static cw_status read_calibration(const reader *r, const json_t *json, cw_model *m) {
     const json_t *map = json_object_get(json, "calibration");
     cw_error inner;
@@ -253,6 +262,7 @@ cw_status cw_model_from_json(const json_t *json, const char *where, cw_model **o
     if (status == CW_OK) status = read_provenance(&r, json, m);
     if (status == CW_OK) status = read_validation(&r, json, m);
     if (status == CW_OK) status = read_seen(&r, json, m);
+    if (status == CW_OK) status = read_facts(&r, json, m);
     if (status == CW_OK) status = read_calibration(&r, json, m);
     if (status == CW_OK) status = read_no_harm(&r, json, m);
     if (status == CW_OK) status = read_state(&r, json, m);
@@ -330,6 +340,7 @@ json_t *cw_model_to_json(const cw_model *m) {
     bad |=
         json_object_set_new(json, "validation", m->validation ? json_deep_copy(m->validation) : json_null());
     bad |= json_object_set_new(json, "seen", m->seen ? cw_seen_save(m->seen) : json_null());
+    bad |= json_object_set_new(json, "facts", m->facts ? cw_facts_save(m->facts) : json_null());
     bad |= json_object_set_new(json, "calibration",
                                m->calibration ? cw_calibration_save(m->calibration) : json_null());
     bad |= json_object_set_new(json, "no_harm", m->no_harm ? json_deep_copy(m->no_harm) : json_null());

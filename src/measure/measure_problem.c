@@ -6,7 +6,6 @@
 #include "measure.h"
 #include "stats.h"
 #include "verify.h"
-#include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -97,15 +96,7 @@ static cw_status finish_failed(const sitting *z, subject *s, cw_status status, c
 /* ---- Listing ---- */
 
 static bool wanted(const char *patterns, const char *name) {
-    if (!patterns) return true;
-    char pattern[128];
-    for (const char *next = patterns; *next;) {
-        size_t length = strcspn(next, ",");
-        snprintf(pattern, sizeof pattern, "%.*s", (int)(length < 127 ? length : 127), next);
-        if (fnmatch(pattern, name, 0) == 0) return true;
-        next += length + (next[length] == ',');
-    }
-    return false;
+    return !patterns || cw_matches(patterns, name);
 }
 
 static cw_status add_subject(sitting *z, const cw_found *found, cw_error *err) {

@@ -1,5 +1,6 @@
 /* kind.c: the kind of a problem: what decides, sizes aside, whether an implementation takes it at all; and
  * its group of shapes. */
+#include "facts.h"
 #include "problem.h"
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,12 @@ const char *const cw_kind_names[CW_KIND_FIELD_COUNT] = {
 const char *const cw_kind_expressions[CW_KIND_FIELD_COUNT] = {
 #define X(name, expression) #expression,
     CW_KIND_FIELDS(X)
+#undef X
+};
+
+const char *const cw_fact_names[CW_FACT_COUNT] = {
+#define X(name) #name,
+    CW_FACTS(X)
 #undef X
 };
 

@@ -1,7 +1,9 @@
 /* choose.c: problem to ranking: features, the model's costs, what can run here, the last resort. The only
  * place that knows models and implementations both; the learner's arithmetic is in src/learn. */
+#include "limits.h"
 #include "../backend/context.h"
 #include "../learn/heldout.h"
+#include "../problem/facts.h"
 #include "../problem/problem.h"
 #include "../../include/convwise/tools.h"
 #include <math.h>
@@ -12,21 +14,6 @@ static cw_status check(const cw_model *model, const cw_problem *p, cw_error *err
     return cw_problem_check(p, err);
 }
 
-static bool before(const cw_choice *a, const cw_choice *b) {
-    if (!a->why_not != !b->why_not) return !a->why_not;
-    return a->cost < b->cost;
-}
-
-/* Into the sorted `held` choices of out, behind its equals; the worst falls off the end. */
-static void insert(cw_choice *out, size_t capacity, size_t *held, const cw_choice *choice) {
-    size_t at = *held;
-    while (at > 0 && before(choice, &out[at - 1])) at--;
-    if (at == capacity) return;
-    size_t last = *held < capacity ? (*held)++ : capacity - 1;
-    memmove(&out[at + 1], &out[at], (last - at) * sizeof *out);
-    out[at] = *choice;
-}
-
 static const cw_found *find(const cw_found *found, size_t count, const char *name) {
     for (size_t i = 0; i < count; i++)
         if (strcmp(found[i].impl->name, name) == 0) return &found[i];
@@ -34,9 +21,7 @@ static const cw_found *find(const cw_found *found, size_t count, const char *nam
 }
 
 /* Libraries list what they offer for a problem; what is missing there may exist for others. */
-static const char *why_not(const cw_context *ctx, const cw_found *found, size_t count, const char *name) {
-    const cw_found *it = find(found, count, name);
-    if (it) return it->why_not;
+static const char *missing(const cw_context *ctx, const char *name) {
     for (size_t i = 0; i < ctx->count; i++) {
         const char *backend = ctx->open[i].backend->name;
         size_t length = strlen(backend);
@@ -55,74 +40,212 @@ static const uint8_t *seen_on(const cw_model *model, const cw_problem *p) {
     return cw_seen_find(model->seen, key);
 }
 
-/* Ranks by cost; ctx NULL = only what the model saw is known. Returns whether any can run. The scratch of 40
- * kB is the price of not allocating. */
-static bool rank(const cw_model *model, const cw_context *ctx, const cw_problem *p, const cw_found *found,
-                 size_t found_count, cw_choice *out, size_t capacity, size_t *count) {
-    double x[CW_MODEL_MOST], cost[CW_MODEL_MOST], share[CW_MODEL_MOST], unit[CW_MODEL_MOST];
-    size_t by_place[CW_MODEL_MOST], n = model->class_count, held = 0;
-    uint8_t allowed[CW_MODEL_MOST];
-    size_t best = 0;
+/* ---- One choice ---- */
+
+/* All that a choice is made from. */
+typedef struct question {
+    const cw_model *model;
+    const cw_context *ctx; /* NULL = only what the model saw is known */
+    const cw_problem *p;   /* canonical */
+    const cw_limits *limits;
     cw_sizes sizes;
-    bool any = false;
-    cw_problem_sizes(p, &sizes);
-    cw_features_eval((const cw_feature *const *)model->bound, model->column_count, p, x);
-    model->learner->predict(model->state, x, cost, share, unit);
-    bool by_order = cw_model_apply_static(model, cw_problem_shape_group(p), cost);
-    const uint8_t *seen = ctx ? NULL : seen_on(model, p); /* a context knows better */
-    bool judged = !ctx && model->seen;
-    for (size_t c = 0; c < n; c++) by_place[model->static_rank[c]] = c;
-    for (size_t i = 0; i < n; i++) { /* in order of place, so that ties keep it */
-        size_t c = by_place[i];
-        cw_choice choice = {model->classes[c], cost[c], share[c], unit[c] * (double)sizes.macs, NULL, NAN};
-        if (ctx) choice.why_not = why_not(ctx, found, found_count, choice.impl);
+    const cw_found *found;
+    size_t found_count;
+} question;
+
+/* Where ranking is going on. */
+typedef struct answer {
+    cw_choice *out;
+    size_t capacity, held, count;
+    bool any;             /* one that can run, or may */
+    const char *last_why; /* why the last one that was looked at is not */
+} answer;
+
+/* NULL, or why an implementation is out of the question. */
+static const char *rule_out(const question *q, const char *name, const double *facts) {
+    cw_candidate of = {name, facts, q->ctx ? find(q->found, q->found_count, name) : NULL};
+    if (q->ctx && !of.found) return missing(q->ctx, name);
+    if (of.found && of.found->why_not) return of.found->why_not;
+    return cw_limits_exclude(q->limits, &of, q->p, &q->sizes);
+}
+
+/* Those that can run; those that may, for all that is known; the rest. */
+static int tier(const cw_choice *choice) {
+    return !choice->why_not ? 0 : choice->why_not == never_measured ? 1 : 2;
+}
+
+static bool before(const cw_choice *a, const cw_choice *b) {
+    if (tier(a) != tier(b)) return tier(a) < tier(b);
+    return a->cost < b->cost;
+}
+
+/* Into the sorted choices, behind its equals; the worst falls off the end. */
+static void insert(answer *a, const cw_choice *choice) {
+    size_t at = a->held;
+    a->count++;
+    a->any |= tier(choice) < 2;
+    if (choice->why_not) a->last_why = choice->why_not;
+    while (at > 0 && before(choice, &a->out[at - 1])) at--;
+    if (at == a->capacity) return;
+    size_t last = a->held < a->capacity ? a->held++ : a->capacity - 1;
+    memmove(&a->out[at + 1], &a->out[at], (last - at) * sizeof *a->out);
+    a->out[at] = *choice;
+}
+
+/* The learner's prediction, one entry a class. */
+typedef struct prediction {
+    double cost[CW_MODEL_MOST], share[CW_MODEL_MOST], ns[CW_MODEL_MOST], prepare[CW_MODEL_MOST];
+    size_t order[CW_MODEL_MOST]; /* classes by cost, ties by place in the static order */
+    bool by_order;               /* costs are places in the static order */
+} prediction;
+
+static void predict(const question *q, prediction *to) {
+    const cw_model *model = q->model;
+    double x[CW_MODEL_MOST];
+    cw_features_eval((const cw_feature *const *)model->bound, model->column_count, q->p, x);
+    model->learner->predict(model->state, x, to->cost, to->share, to->ns);
+    to->by_order = cw_model_apply_static(model, cw_problem_shape_group(q->p), to->cost);
+    for (size_t c = 0; c < model->class_count; c++) {
+        to->ns[c] *= (double)q->sizes.macs;
+        to->prepare[c] = cw_prepare_ns(cw_facts_of(model, c), &q->sizes);
+        to->order[model->static_rank[c]] = c;
+    }
+}
+
+static void sort_by_cost(prediction *by, size_t n) {
+    for (size_t i = 1; i < n; i++) {
+        size_t c = by->order[i], at = i;
+        for (; at > 0 && by->cost[c] < by->cost[by->order[at - 1]]; at--) by->order[at] = by->order[at - 1];
+        by->order[at] = c;
+    }
+}
+
+/* Makes cost the time of a run with its share of preparing; cw_limits says how what is unknown is filled. */
+static cw_status amortise(const question *q, prediction *by, cw_error *err) {
+    size_t n = q->model->class_count;
+    double dearest = NAN, before_it = 0;
+    bool timed = false;
+    for (size_t c = 0; c < n; c++)
+        if (!isnan(by->prepare[c]) && !(by->prepare[c] <= dearest)) dearest = by->prepare[c];
+    if (isnan(dearest))
+        return cw_fail(err, CW_UNSUPPORTED,
+                       "calls: this model does not know what preparing costs: train it on a store that "
+                       "'convwise measure' filled");
+    sort_by_cost(by, n);
+    for (size_t i = 0; i < n; i++) {
+        size_t c = by->order[i];
+        const double *facts = cw_facts_of(q->model, c);
+        if (isnan(by->ns[c]))
+            by->ns[c] = fmax(exp(facts[CW_FACT_log_ns_per_mac]) * (double)q->sizes.macs, before_it);
+        if (!isnan(by->ns[c])) timed = true, before_it = fmax(before_it, by->ns[c]);
+        double total = by->ns[c] + (isnan(by->prepare[c]) ? dearest : by->prepare[c]) / q->limits->calls;
+        by->cost[c] = isnan(total) ? INFINITY : total;
+    }
+    return timed ? CW_OK : cw_fail(err, CW_UNSUPPORTED, "calls: this model does not know any times");
+}
+
+/* What training says of the first, where it is the learner's cost that ranks. */
+static double promise(const question *q, const prediction *by, const uint8_t *allowed) {
+    const cw_model *model = q->model;
+    size_t best = CW_MODEL_MOST;
+    if (!model->calibration || by->by_order || q->limits->calls > 0) return NAN; /* it promises nothing */
+    for (size_t i = 0; i < model->class_count; i++) {
+        size_t c = by->order[i];
+        if (allowed[c] && (best == CW_MODEL_MOST || by->cost[c] < by->cost[best])) best = c;
+    }
+    if (best == CW_MODEL_MOST) return NAN;
+    return expm1(
+        cw_calibration_promise(model->calibration, by->cost, by->share, model->class_count, allowed, best));
+}
+
+/* The scratch of 48 kB is the price of not allocating. */
+static cw_status rank(const question *q, answer *a, cw_error *err) {
+    const cw_model *model = q->model;
+    prediction by;
+    uint8_t allowed[CW_MODEL_MOST];
+    predict(q, &by);
+    cw_status status = q->limits->calls > 0 ? amortise(q, &by, err) : CW_OK;
+    if (status != CW_OK) return status;
+    const uint8_t *seen = q->ctx ? NULL : seen_on(model, q->p); /* a context knows better */
+    bool judged = !q->ctx && model->seen;
+    for (size_t c = 0; c < model->class_count; c++) by.order[model->static_rank[c]] = c;
+    for (size_t i = 0; i < model->class_count; i++) { /* in order of place, so that ties keep it */
+        size_t c = by.order[i];
+        cw_choice choice = {.impl = model->classes[c],
+                            .cost = by.cost[c],
+                            .share = by.share[c],
+                            .ns = by.ns[c],
+                            .why_not = rule_out(q, model->classes[c], cw_facts_of(model, c)),
+                            .regret = NAN,
+                            .prepare_ns = by.prepare[c]};
         if (judged &&
             !(seen && seen[c])) { /* the learner has nothing to go by: behind the others, by place */
             choice.cost = INFINITY;
             choice.ns = NAN;
-            choice.why_not = never_measured;
+            if (!choice.why_not) choice.why_not = never_measured;
         }
         allowed[c] = !choice.why_not;
-        if (allowed[c] && (!any || cost[c] < cost[best])) best = c;
-        any |= allowed[c];
-        insert(out, capacity, &held, &choice);
+        insert(a, &choice);
     }
-    if (any && held > 0 && model->calibration && !by_order) /* nothing is promised of the order */
-        out[0].regret = expm1(cw_calibration_promise(model->calibration, cost, share, n, allowed, best));
-    *count = n;
-    return any;
+    if (a->held > 0) a->out[0].regret = promise(q, &by, allowed);
+    return CW_OK;
 }
 
-static cw_status last_resort(const cw_context *ctx, const cw_found *found, size_t found_count, cw_choice *out,
-                             size_t capacity, size_t *count, cw_error *err) {
-    const char *why = why_not(ctx, found, found_count, CW_LAST_RESORT);
-    if (why)
+static bool is_class(const cw_model *model, const char *name) {
+    for (size_t c = 0; c < model->class_count; c++)
+        if (strcmp(model->classes[c], name) == 0) return true;
+    return false;
+}
+
+/* Behind those of the model that can run: whatever they do, this one serves. */
+static void add_last_resort(const question *q, answer *a) {
+    cw_choice choice = {.impl = CW_LAST_RESORT,
+                        .cost = INFINITY,
+                        .ns = NAN,
+                        .why_not = rule_out(q, CW_LAST_RESORT, NULL),
+                        .regret = NAN,
+                        .prepare_ns = NAN};
+    insert(a, &choice);
+}
+
+static cw_status choose(const question *q, answer *a, cw_error *err) {
+    cw_status status = rank(q, a, err);
+    if (status != CW_OK) return status;
+    if (q->ctx && !is_class(q->model, CW_LAST_RESORT)) add_last_resort(q, a);
+    if (a->any) return CW_OK;
+    if (q->ctx)
         return cw_fail(err, CW_UNSUPPORTED,
-                       "no implementation of the model can run this problem here, nor can %s: %s",
-                       CW_LAST_RESORT, why);
-    if (capacity > 0) out[0] = (cw_choice){CW_LAST_RESORT, 0, 0, NAN, NULL, NAN};
-    *count = 1;
-    return CW_OK;
+                       "nothing can run this problem here within the limits, not even %s: %s", CW_LAST_RESORT,
+                       rule_out(q, CW_LAST_RESORT, NULL));
+    return cw_fail(err, CW_UNSUPPORTED,
+                   "no implementation of the model is left within the limits; the last: %s", a->last_why);
+}
+
+cw_status cw_choose_within(const cw_model *model, cw_context *ctx, const cw_problem *p,
+                           const cw_limits *limits, cw_choice *out, size_t capacity, size_t *count,
+                           cw_error *err) {
+    static const cw_limits none = {0};
+    cw_status status = check(model, p, err);
+    if (status == CW_OK && limits) status = cw_limits_check(limits, err);
+    if (status != CW_OK) return status;
+    cw_problem canonical = *p;
+    cw_problem_canonical(&canonical);
+    cw_found *found = NULL;
+    question q = {.model = model, .ctx = ctx, .p = &canonical, .limits = limits ? limits : &none};
+    answer a = {.out = out, .capacity = capacity};
+    cw_problem_sizes(&canonical, &q.sizes);
+    if (ctx) status = cw_context_list(ctx, &canonical, &found, &q.found_count, err);
+    if (status != CW_OK) return status;
+    q.found = found;
+    status = choose(&q, &a, err);
+    if (status == CW_OK) *count = a.count;
+    cw_free(found);
+    return status;
 }
 
 cw_status cw_choose(const cw_model *model, cw_context *ctx, const cw_problem *p, cw_choice *out,
                     size_t capacity, size_t *count, cw_error *err) {
-    cw_status status = check(model, p, err);
-    if (status != CW_OK) return status;
-    cw_problem canonical = *p;
-    cw_problem_canonical(&canonical);
-    if (!ctx) {
-        rank(model, NULL, &canonical, NULL, 0, out, capacity, count);
-        return CW_OK;
-    }
-    cw_found *found;
-    size_t found_count;
-    status = cw_context_list(ctx, &canonical, &found, &found_count, err);
-    if (status != CW_OK) return status;
-    if (!rank(model, ctx, &canonical, found, found_count, out, capacity, count))
-        status = last_resort(ctx, found, found_count, out, capacity, count, err);
-    cw_free(found);
-    return status;
+    return cw_choose_within(model, ctx, p, NULL, out, capacity, count, err);
 }
 
 cw_status cw_model_explain(const cw_model *model, const cw_problem *p, char **out, cw_error *err) {

@@ -1,6 +1,7 @@
 /* model.c: models from files and text, bound to the features of this build. What a model is, and its JSON,
  * are in src/learn; this adds what its columns mean, once, so that choosing compares no strings. */
 #include "../learn/learn.h"
+#include "../problem/facts.h"
 #include "../problem/problem.h"
 #include "../../include/convwise/tools.h"
 #include <string.h>
@@ -23,6 +24,13 @@ static cw_status bind_groups(cw_model *model, const char *where, cw_error *err) 
     return CW_OK;
 }
 
+/* A table's fields are those of this build. */
+static bool same_names(char *const *names, size_t count, const char *const *ours, size_t our_count) {
+    bool same = count == our_count;
+    for (size_t i = 0; same && i < count; i++) same = strcmp(names[i], ours[i]) == 0;
+    return same;
+}
+
 static cw_status bind(cw_model *model, const char *where, cw_error *err) {
     model->bound = cw_alloc_n(model->column_count, sizeof *model->bound);
     if (!model->bound) return cw_fail_memory(err);
@@ -35,14 +43,17 @@ static cw_status bind(cw_model *model, const char *where, cw_error *err) {
                            where, model->columns[i], cw_version(), model->tool_version);
     }
     const cw_seen *seen = model->seen;
-    bool known = !seen || seen->fields == CW_KIND_FIELD_COUNT;
-    for (size_t i = 0; seen && known && i < seen->fields; i++)
-        known = strcmp(seen->names[i], cw_kind_names[i]) == 0;
-    if (!known)
+    const cw_facts *facts = model->facts;
+    if (seen && !same_names(seen->names, seen->fields, cw_kind_names, CW_KIND_FIELD_COUNT))
         return cw_fail(
             err, CW_MISMATCH,
             "%.80s sorts kernels by other fields than this convwise (%s): retrain, or use convwise %.20s",
             where, cw_version(), model->tool_version);
+    if (facts && !same_names(facts->names, facts->fields, cw_fact_names, CW_FACT_COUNT))
+        return cw_fail(err, CW_MISMATCH,
+                       "%.80s knows other facts of its implementations than this convwise (%s): retrain, or "
+                       "use convwise %.20s",
+                       where, cw_version(), model->tool_version);
     return bind_groups(model, where, err);
 }
 
