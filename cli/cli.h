@@ -53,6 +53,8 @@ typedef struct cli_learn {
 } cli_learn;
 #define CLI_MARGIN 0.01 /* of --no-harm */
 extern const struct argp cli_learn_argp;
+/* The options of cw_limits: an argp child whose input is a cw_limits. */
+extern const struct argp cli_limits_argp;
 /* The whole number that an option --name was given as text; does not return where it is none. */
 int64_t cli_whole(struct argp_state *state, const char *name, const char *text, int64_t least, int64_t most);
 /* Opens the store and loads the rows asked for. */

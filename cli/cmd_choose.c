@@ -8,6 +8,7 @@ typedef struct options {
     const char *problem, *model, *prec;
     long top;
     bool all, no_check, explain, json;
+    cw_limits limits;
 } options;
 
 enum { ALL = 1000, NO_CHECK };
@@ -28,6 +29,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     options *o = state->input;
     char *end;
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &o->limits;
+        return 0;
     case 'm':
         o->model = arg;
         return 0;
@@ -99,14 +103,15 @@ static size_t shown(const options *o, const ranking *r) {
 static cw_status make(const options *o, const cw_model *model, ranking *r, cw_error *err) {
     cw_problem p;
     cw_context *ctx = NULL;
-    size_t capacity = cw_model_classes(model);
+    size_t capacity = cw_model_classes(model) + 1;
     cw_status status = read_problem(o, &p, err);
     if (status != CW_OK) return status;
     cw_problem_format(&p, r->problem, sizeof r->problem);
     r->choices = calloc(capacity, sizeof *r->choices);
     if (!r->choices) return err->status = CW_NO_MEMORY;
     if (!o->no_check) status = cw_context_open(&ctx, err);
-    if (status == CW_OK) status = cw_choose(model, ctx, &p, r->choices, capacity, &r->count, err);
+    if (status == CW_OK)
+        status = cw_choose_within(model, ctx, &p, &o->limits, r->choices, capacity, &r->count, err);
     if (status == CW_OK && o->explain) status = cw_model_explain(model, &p, &r->why, err);
     if (status != CW_OK) r->count = 0; /* reasons still belong to the context */
     r->shown = shown(o, r);
@@ -151,11 +156,12 @@ static int print_json(const ranking *r, const cw_model *model, bool checked) {
     for (size_t i = 0; i < r->shown; i++) {
         const cw_choice *c = &r->choices[i];
         json_array_append_new(
-            list, json_pack("{s:s, s:f, s:o, s:o, s:o, s:s?, s:o}", "implementation", c->impl, "share",
+            list, json_pack("{s:s, s:f, s:o, s:o, s:o, s:s?, s:o, s:o}", "implementation", c->impl, "share",
                             c->share, "cost", isinf(c->cost) ? json_null() : json_real(c->cost),
                             "predicted_ns", isnan(c->ns) ? json_null() : json_real(c->ns), "supported",
                             checked ? json_boolean(!c->why_not) : json_null(), "why_not", c->why_not,
-                            "expected_regret", isnan(c->regret) ? json_null() : json_real(c->regret)));
+                            "expected_regret", isnan(c->regret) ? json_null() : json_real(c->regret),
+                            "prepare_ns", isnan(c->prepare_ns) ? json_null() : json_real(c->prepare_ns)));
     }
     json_t *json = json_pack("{s:s, s:s, s:o}", "problem", r->problem, "learner", cw_model_learner(model),
                              "ranking", list);
@@ -163,22 +169,26 @@ static int print_json(const ranking *r, const cw_model *model, bool checked) {
     return cli_print_json(json);
 }
 
-static void print_table(const ranking *r, bool checked) {
-    static const char *const columns[] = {">rank",     "implementation", ">share", ">predicted",
-                                          ">relative", "here",           NULL};
+/* prepare: a column of what preparing costs. */
+static void print_table(const ranking *r, bool checked, bool prepare) {
+    const char *columns[] = {">rank",     "implementation", ">share",   ">predicted",
+                             ">relative", "here",           ">prepare", NULL};
+    if (!prepare) columns[6] = NULL;
     cli_table *out = cli_table_new(columns);
     for (size_t i = 0; i < r->shown; i++) {
         const cw_choice *c = &r->choices[i];
-        char rank[24], share[24], ns[32] = "", relative[32] = "";
+        char rank[24], share[24], ns[32] = "", relative[32] = "", cost[32] = "";
         snprintf(rank, sizeof rank, "%zu", i + 1);
         snprintf(share, sizeof share, "%.0f %%", 100 * c->share);
         if (!isnan(c->ns)) snprintf(ns, sizeof ns, "%.1f us", c->ns / 1000);
         if (c->ns > 0 && r->choices[0].ns > 0)
             snprintf(relative, sizeof relative, "%.2f", c->ns / r->choices[0].ns);
+        if (!isnan(c->prepare_ns)) snprintf(cost, sizeof cost, "%.1f us", c->prepare_ns / 1000);
         cli_table_add(out, (const char *[]){rank, c->impl, share, ns, relative,
                                             c->why_not ? c->why_not
                                             : checked  ? "yes"
-                                                       : "not checked"});
+                                                       : "not checked",
+                                            cost});
     }
     cli_table_print(out);
 }
@@ -194,6 +204,7 @@ static void print_rest(const ranking *r) {
 }
 
 int cmd_choose(int argc, char **argv) {
+    static const struct argp_child children[] = {{&cli_limits_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         table,
         parse,
@@ -202,7 +213,7 @@ int cmd_choose(int argc, char **argv) {
         "share: the model's probability of being the fastest. predicted: time of one run, where the model "
         "predicts "
         "one.",
-        NULL,
+        children,
         NULL,
         NULL};
     options o = {0};
@@ -219,7 +230,7 @@ int cmd_choose(int argc, char **argv) {
         code = print_json(&r, model, !o.no_check);
     } else {
         printf("%s\n", r.problem);
-        print_table(&r, !o.no_check);
+        print_table(&r, !o.no_check, o.limits.calls > 0);
         if (!o.top) print_rest(&r);
         if (is_last_resort(&r, model))
             printf(

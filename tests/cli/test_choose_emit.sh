@@ -48,6 +48,23 @@ check "--top counts what cannot run" 14 "$("$convwise" choose ic64ih56oc64kh1 --
 check "json" "own.gemm True" "$("$convwise" choose ic64ih56oc64kh1 --model $model --json |
     python3 -c 'import json, sys; d = json.load(sys.stdin); c = d["ranking"][0]; print(c["implementation"], c["supported"])')"
 
+# Limits: what our own implementations must leave.
+able() { "$convwise" choose "$@" --model $model --json | python3 -c 'import json, sys; print(*sorted(c["implementation"] for c in json.load(sys.stdin)["ranking"] if c["supported"]))'; }
+check "exact" "own.direct own.gemm" "$(able ic64ih56oc64kh3ph1 --exact)"
+check "no workspace" "own.direct" "$(able ic64ih56oc64kh3ph1 --workspace 0)"
+check "workspace of 8 MiB" "own.direct own.gemm own.winograd_f4x3" "$(able ic64ih56oc64kh3ph1 --workspace 8M --forbid '*f2x3')"
+check "1x1 needs none" "own.direct own.gemm" "$(able ic64ih56oc64kh1 --workspace 0)"
+check "allow" "own.gemm" "$(able ic64ih56oc64kh3ph1 --allow '*.gemm' --deterministic --no-reorders)"
+check "the limit is named" 1 "$("$convwise" choose ic64ih56oc64kh3ph1 --model $model --exact --all | grep -c 'winograd_f4x3.*limit exact: it is not')"
+refused 3 "own.direct: limit allow" "$convwise" choose ic64ih56oc64kh3ph1 --model $model --allow 'none.*'
+refused 3 "limit deterministic: not known" "$convwise" choose ic64ih56oc64kh3ph1 --model $model --no-check --deterministic
+refused 3 "does not know what preparing costs" "$convwise" choose ic64ih56oc64kh3ph1 --model $model --calls 10
+for bad in -1 1T M nan ''; do refused 2 "--workspace wants bytes" "$convwise" choose ic64ih56oc64kh1 --model $model "--workspace=$bad"; done
+for bad in 0 -1 nan inf x; do
+    refused 2 "number above 0" "$convwise" choose ic64ih56oc64kh1 --model $model "--calls=$bad"
+    refused 2 "number above 0" "$convwise" choose ic64ih56oc64kh1 --model $model "--max-error=$bad"
+done
+
 refused 1 "kernel" "$convwise" choose ic64ih3oc64kh7 --model $model
 refused 1 "cannot read" "$convwise" choose nonsense --model $model
 refused 2 "PROBLEM is missing" "$convwise" choose --model $model

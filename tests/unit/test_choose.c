@@ -72,9 +72,9 @@ static void tell(double a, double b, double c, double d) {
     told[0] = a, told[1] = b, told[2] = c, told[3] = d;
 }
 
-static void expect_order(const cw_choice *out, const char *order) {
+static void expect_order(const cw_choice *out, size_t count, const char *order) {
     char text[128] = "";
-    for (int i = 0; i < CLASSES; i++) snprintf(text + strlen(text), 16, "%s%s", i ? " " : "", out[i].impl);
+    for (size_t i = 0; i < count; i++) snprintf(text + strlen(text), 16, "%s%s", i ? " " : "", out[i].impl);
     assert_string_equal(text, order);
 }
 
@@ -100,7 +100,7 @@ static void test_choose__orders_by_cost_and_ties_by_static_rank(void **state) {
         memcpy(told, cases[i].cost, sizeof told);
         assert_int_equal(cw_choose(&model, NULL, &p, out, CLASSES, &count, NULL), CW_OK);
         assert_int_equal(count, CLASSES);
-        expect_order(out, cases[i].order);
+        expect_order(out, CLASSES, cases[i].order);
         for (size_t capacity = 0; capacity <= CLASSES; capacity++) {
             assert_int_equal(cw_choose(&model, NULL, &p, capacity ? few : NULL, capacity, &count, NULL),
                              CW_OK);
@@ -126,15 +126,17 @@ static void test_choose__ranks_what_cannot_run_last_with_reasons(void **state) {
     cw_model model = make_model();
     cw_context ctx = make_context("too odd", NULL, NULL);
     cw_problem p = problem("ic8ih8oc8kh3ph1");
-    cw_choice out[CLASSES];
+    cw_choice out[CLASSES + 1];
     size_t count;
     tell(1, 2, 3, 4);
-    assert_int_equal(cw_choose(&model, &ctx, &p, out, CLASSES, &count, NULL), CW_OK);
-    expect_order(out, "made.d made.a made.b other.c");
+    assert_int_equal(cw_choose(&model, &ctx, &p, out, CLASSES + 1, &count, NULL), CW_OK);
+    assert_int_equal(count, CLASSES + 1);
+    expect_order(out, count, "made.d " CW_LAST_RESORT " made.a made.b other.c");
     assert_null(out[0].why_not);
-    assert_string_equal(out[1].why_not, "too odd");
-    assert_string_equal(out[2].why_not, "its library does not offer it for this problem");
-    assert_string_equal(out[3].why_not, "this build has no implementation of that name");
+    assert_null(out[1].why_not);
+    assert_string_equal(out[2].why_not, "too odd");
+    assert_string_equal(out[3].why_not, "its library does not offer it for this problem");
+    assert_string_equal(out[4].why_not, "this build has no implementation of that name");
 }
 
 static void test_choose__falls_back_to_the_last_resort(void **state) {
@@ -146,7 +148,7 @@ static void test_choose__falls_back_to_the_last_resort(void **state) {
     cw_error err = {0};
     cw_context ctx = make_context("no", "no", NULL);
     assert_int_equal(cw_choose(&model, &ctx, &p, out, CLASSES, &count, &err), CW_OK);
-    assert_int_equal(count, 1);
+    assert_int_equal(count, CLASSES + 1);
     assert_string_equal(out[0].impl, CW_LAST_RESORT);
     assert_null(out[0].why_not);
     ctx = make_context("no", "no", "broken");
