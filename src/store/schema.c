@@ -152,10 +152,8 @@ cw_status cw_store_check_schema(cw_store *store, cw_error *err) {
             err, CW_FORMAT,
             "%.100s: was written by a newer convwise (schema %lld, this one knows %d): update convwise",
             store->path, (long long)version, CW_STORE_SCHEMA);
-    if (version < CW_STORE_SCHEMA && !store->writable)
-        return cw_fail(err, CW_FORMAT,
-                       "%.100s: was written by an older convwise (schema %lld): any command that adds to it "
-                       "brings it up to date",
-                       store->path, (long long)version);
+    /* A reader does not write: it brings a copy up to date. */
+    if (version < CW_STORE_SCHEMA && !store->writable) status = cw_store_into_memory(store, err);
+    if (status != CW_OK) return status;
     return version < CW_STORE_SCHEMA ? migrate(store, (int)version, err) : CW_OK;
 }

@@ -118,15 +118,21 @@ static char *make_uri(const char *path, const char *query) {
     return cw_buf_take(&uri);
 }
 
-static cw_status connect(cw_store *store, const char *query, cw_error *err) {
+/* The file may come from anywhere: its schema must not run code of its own. */
+static void guard(sqlite3 *db) {
     static const struct {
         int option, value;
     } settings[] = {
-        /* The file may come from anywhere: its schema must not run code of its own. */
         {SQLITE_DBCONFIG_DEFENSIVE, 1},      {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
         {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0}, {SQLITE_DBCONFIG_ENABLE_VIEW, 0},
         {SQLITE_DBCONFIG_ENABLE_FKEY, 1},
     };
+    for (size_t i = 0; i < CW_COUNT(settings); i++)
+        sqlite3_db_config(db, settings[i].option, settings[i].value, NULL);
+    sqlite3_limit(db, SQLITE_LIMIT_LENGTH, TEXT_MAX);
+}
+
+static cw_status connect(cw_store *store, const char *query, cw_error *err) {
     char *uri = make_uri(store->path, query);
     if (!uri) return cw_fail_memory(err);
     int code = sqlite3_open_v2(
@@ -137,12 +143,35 @@ static cw_status connect(cw_store *store, const char *query, cw_error *err) {
     cw_free(uri);
     if (!store->db) return cw_fail_memory(err);
     if (code != SQLITE_OK) return cw_store_fail(store, "cannot open", err);
-    for (size_t i = 0; i < CW_COUNT(settings); i++)
-        sqlite3_db_config(store->db, settings[i].option, settings[i].value, NULL);
-    sqlite3_limit(store->db, SQLITE_LIMIT_LENGTH, TEXT_MAX);
+    guard(store->db);
     sqlite3_busy_timeout(store->db, BUSY_MS);
     if (store->writable && sqlite3_db_readonly(store->db, "main") == 1)
         return cw_fail(err, CW_IO, "%.150s: cannot write: the file is read-only", store->path);
+    return CW_OK;
+}
+
+cw_status cw_store_into_memory(cw_store *store, cw_error *err) {
+    sqlite3 *memory = NULL;
+    int code = sqlite3_open_v2(":memory:", &memory,
+                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    sqlite3_backup *copy = code == SQLITE_OK ? sqlite3_backup_init(memory, "main", store->db, "main") : NULL;
+    if (!copy) {
+        sqlite3_close(memory);
+        return cw_fail_memory(err);
+    }
+    sqlite3_backup_step(copy, -1);
+    code = sqlite3_backup_finish(copy);
+    cw_status status = code == SQLITE_OK      ? CW_OK
+                       : code == SQLITE_NOMEM ? cw_fail_memory(err)
+                                              : cw_fail(err, CW_FORMAT, "%.150s: cannot read: %.60s",
+                                                        store->path, sqlite3_errstr(code));
+    if (status != CW_OK) {
+        sqlite3_close(memory);
+        return status;
+    }
+    sqlite3_close(store->db);
+    store->db = memory;
+    guard(store->db);
     return CW_OK;
 }
 

@@ -70,6 +70,8 @@ cw_status cw_store_bad_row(cw_store *store, const char *table, int64_t rowid, co
 
 /* Reads application_id and user_version and brings the schema up to date where the store is writable. */
 cw_status cw_store_check_schema(cw_store *store, cw_error *err);
+/* From now on the store is a copy in memory, and its file is left alone. */
+cw_status cw_store_into_memory(cw_store *store, cw_error *err);
 /* One integer of a statement's first row, 0 where there is no row. */
 cw_status cw_store_int(cw_store *store, const char *sql, int64_t *out, cw_error *err);
 
