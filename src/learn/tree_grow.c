@@ -41,168 +41,45 @@ typedef struct todo {
     split at;
 } todo;
 
+/* A node whose cuts are tried, and the best one so far. */
+typedef struct search {
+    const cw_grown_node *node; /* NULL = none */
+    uint32_t id;
+    size_t rows, least; /* least: rows of a child */
+    double all;         /* rows of the root */
+    size_t classes;     /* that its rows have */
+    const uint16_t *y;  /* rows: classes, numbered without gaps */
+    int64_t *total;     /* classes: rows */
+    int64_t squares;    /* sum of squares of total */
+    live *column;       /* [0, columns): those alive, of those tried so far */
+    uint64_t *mark;     /* of each: equal where codes are equal */
+    uint32_t columns;
+    split best;
+} search;
+
 typedef struct grower {
     const cw_matrix *data;
     cw_grow_limits limits;
     cw_grown *out;
-    uint32_t *code; /* columns x rows */
-    float *value;   /* columns x rows */
-    uint16_t *y;    /* rows, in the order of out->row */
+    uint32_t *code;  /* columns x rows */
+    float *value;    /* columns x rows */
+    uint32_t *codes; /* columns: of the root */
+    uint16_t *y;     /* rows, in the order of out->row */
     todo *open;
     size_t open_count, open_capacity;
-    bool limited; /* may max_leaves be met? */
-    live *live;   /* columns: of the node at hand */
-    live *live_left, *live_right;
+    bool limited;     /* may max_leaves be met? */
+    search search[2]; /* of the right child, and of the left one or the root */
     /* Scratch. */
-    uint32_t *aside;       /* rows */
-    float *value_aside;    /* rows */
-    uint32_t *table;       /* 2 x rows */
-    uint16_t *sorted;      /* rows */
-    uint16_t *y_here;      /* rows: classes of the node at hand, numbered without gaps */
-    uint16_t *name;        /* classes: number in y_here, from 1 */
-    uint32_t *from[2];     /* rows: which rows of the node at hand go right, and left */
-    uint8_t *seen;         /* rows */
-    uint64_t *mark;        /* columns: equal for columns with equal codes */
-    int64_t *total, *left; /* of the classes in y_here: rows of the node, and of those left of the cut */
+    uint32_t *aside;    /* rows */
+    float *value_aside; /* rows */
+    uint32_t *table;    /* 2 x rows */
+    uint16_t *sorted;   /* rows */
+    uint16_t *y_here;   /* rows: what the searches' y point to */
+    uint16_t *name;     /* classes: number in y_here, from 1 */
+    uint32_t *from[2];  /* rows: which rows of the node at hand go right, and left */
+    uint8_t *seen;      /* rows */
+    int64_t *left;      /* classes, numbered as in y_here: rows left of the cut */
 } grower;
-
-/* ---- Codes ---- */
-
-typedef struct cell {
-    uint32_t key, row;
-} cell;
-
-/* Order of keys = order of floats. */
-static uint32_t key_of(float x) {
-    uint32_t bits;
-    x += 0.0F; /* -0 is 0 */
-    memcpy(&bits, &x, sizeof bits);
-    return bits & 0x80000000U ? ~bits : bits | 0x80000000U;
-}
-
-static float value_of(uint32_t key) {
-    uint32_t bits = key & 0x80000000U ? key & 0x7FFFFFFFU : ~key;
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-/* Radix sort by key; passes in which all keys agree are left out. Returns where the result is. */
-static cell *sort_cells(cell *from, cell *to, size_t n) {
-    enum { BITS = 11, SLOTS = 1 << BITS };
-    static const uint32_t shift[] = {0, BITS, 2 * BITS};
-    size_t start[3][SLOTS] = {{0}};
-    for (size_t i = 0; i < n; i++)
-        for (int p = 0; p < 3; p++) start[p][from[i].key >> shift[p] & (SLOTS - 1)]++;
-    for (int p = 0; p < 3; p++) {
-        if (start[p][from[0].key >> shift[p] & (SLOTS - 1)] == n) continue;
-        size_t sum = 0;
-        for (size_t s = 0; s < SLOTS; s++) {
-            size_t count = start[p][s];
-            start[p][s] = sum;
-            sum += count;
-        }
-        for (size_t i = 0; i < n; i++) to[start[p][from[i].key >> shift[p] & (SLOTS - 1)]++] = from[i];
-        cell *swap = from;
-        from = to;
-        to = swap;
-    }
-    return from;
-}
-
-/* Numbers the values of a column; returns how many there are. */
-static uint32_t number_values(const cell *sorted, size_t n, uint32_t *code, float *value) {
-    uint32_t codes = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (i == 0 || sorted[i].key != sorted[i - 1].key) value[codes++] = value_of(sorted[i].key);
-        code[sorted[i].row] = codes - 1;
-    }
-    return codes;
-}
-
-static int compare_keys(const void *a, const void *b) {
-    uint32_t x, y;
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    return (x > y) - (x < y);
-}
-
-/* The same for a column of few values, without sorting all rows: numbers the keys in the order of their
- * appearance, then renames them. Returns 0 where there are too many. */
-static uint32_t number_few(const uint32_t *key, size_t n, uint32_t *code, float *value) {
-    enum { FEW = 512, BITS = 11 };
-    struct slot {
-        uint32_t key, code; /* key 0 = empty; no number has it */
-    } slots[1 << BITS] = {{0, 0}};
-    uint32_t keys[FEW], name[FEW], codes = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t at = key[i] * 2654435769U >> (32 - BITS);
-        while (slots[at].key != key[i] && slots[at].key != 0) at = (at + 1) & ((1 << BITS) - 1);
-        if (slots[at].key == 0) {
-            if (codes == FEW) return 0;
-            slots[at] = (struct slot){key[i], codes};
-            keys[codes++] = key[i];
-        }
-        code[i] = slots[at].code;
-    }
-    qsort(keys, codes, sizeof *keys, compare_keys);
-    for (uint32_t k = 0; k < codes; k++) {
-        uint32_t at = keys[k] * 2654435769U >> (32 - BITS);
-        while (slots[at].key != keys[k]) at = (at + 1) & ((1 << BITS) - 1);
-        name[slots[at].code] = k;
-        value[k] = value_of(keys[k]);
-    }
-    for (size_t i = 0; i < n; i++) code[i] = name[code[i]];
-    return codes;
-}
-
-static cw_status find_beyond_float(const cw_matrix *m, cw_error *err) {
-    for (size_t i = 0; i < m->rows * m->columns; i++)
-        if (fabs(m->x[i]) > FLT_MAX)
-            return cw_fail(err, CW_INVALID, "row %zu, column %zu: %g is beyond a float", i / m->columns,
-                           i % m->columns, m->x[i]);
-    return CW_OK;
-}
-
-/* Keys of all columns, side by side, by blocks of rows that stay in the cache. */
-static cw_status read_keys(grower *g, cw_error *err) {
-    enum { BLOCK = 256 };
-    const cw_matrix *m = g->data;
-    bool beyond = false;
-    for (size_t from = 0; from < m->rows; from += BLOCK) {
-        size_t to = m->rows - from < BLOCK ? m->rows : from + BLOCK;
-        for (size_t c = 0; c < m->columns; c++) {
-            uint32_t *key = g->code + c * m->rows;
-            for (size_t r = from; r < to; r++) {
-                double x = m->x[r * m->columns + c];
-                beyond |= fabs(x) > FLT_MAX;
-                key[r] = key_of((float)x);
-            }
-        }
-    }
-    return beyond ? find_beyond_float(m, err) : CW_OK;
-}
-
-static cw_status code_columns(grower *g, cw_error *err) {
-    const cw_matrix *m = g->data;
-    cw_status status = read_keys(g, err);
-    if (status != CW_OK) return status;
-    cell *cells = cw_alloc_n(2 * m->rows, sizeof *cells);
-    if (!cells) return cw_fail_memory(err);
-    for (size_t c = 0; c < m->columns; c++) {
-        const uint32_t *key = g->code + c * m->rows;
-        float *value = g->value + c * m->rows;
-        uint32_t codes = number_few(key, m->rows, g->aside, value);
-        if (codes == 0) {
-            for (size_t r = 0; r < m->rows; r++) cells[r] = (cell){key[r], (uint32_t)r};
-            codes = number_values(sort_cells(cells, cells + m->rows, m->rows), m->rows, g->aside, value);
-        }
-        memcpy(g->code + c * m->rows, g->aside, m->rows * sizeof *key);
-        g->live_left[c] = (live){(uint32_t)c, codes};
-    }
-    cw_free(cells);
-    return CW_OK;
-}
 
 /* ---- Looking for the best cut ---- */
 
@@ -210,17 +87,6 @@ static cw_status code_columns(grower *g, cw_error *err) {
 static double gini(int64_t squares, double n) {
     return 1.0 - (double)squares / (n * n);
 }
-
-/* The node whose cuts are tried, and the best one so far. */
-typedef struct search {
-    const cw_grown_node *node;
-    size_t rows, least; /* least: rows of a child */
-    double all;         /* rows of the root */
-    int64_t squares;    /* sum of squared class counts */
-    split best;
-    uint64_t mark;  /* of the column at hand */
-    size_t classes; /* that its rows have */
-} search;
 
 /* What is maximised is minus the children's impurity, weighted by their rows; in exact arithmetic that is
  * squares_left / left + squares_right / right - rows. Rounding in either formula is below 16 of the last
@@ -245,12 +111,13 @@ static inline void try_cut(search *s, const float *value, uint32_t column, uint3
     s->best.found = true;
 }
 
-/* Few values: rows are counted by value and class. */
-static void try_counts(grower *g, search *s, live column) {
+/* Few values: rows are counted by value and class. Returns the column's mark. */
+static uint64_t try_counts(grower *g, search *s, live column) {
+    uint64_t mark = 0;
     size_t classes = s->classes, rows_left = 0;
     const uint32_t *code = g->code + column.column * g->data->rows + s->node->start;
     const float *value = g->value + column.column * g->data->rows + s->node->start;
-    const uint16_t *y = g->y_here;
+    const uint16_t *y = s->y;
     uint32_t *count = g->table;
     memset(count, 0, column.codes * classes * sizeof *count);
     memset(g->left, 0, classes * sizeof *g->left);
@@ -270,21 +137,23 @@ static void try_counts(grower *g, search *s, live column) {
         for (size_t c = 0; c < classes; c++) {
             int64_t n = of[c];
             squares_left += n * (2 * g->left[c] + n);
-            product += n * g->total[c];
+            product += n * s->total[c];
             g->left[c] += n;
             rows_left += of[c];
         }
-        s->mark += (uint64_t)product;
+        mark += (uint64_t)product;
         try_cut(s, value, column.column, k, rows_left, squares_left, s->squares - 2 * product + squares_left);
     }
+    return mark;
 }
 
 /* Many values: classes are put in the order of the values, by counting. Where all values differ a code is a
  * place already. */
-static void try_sorted(grower *g, search *s, live column) {
+static uint64_t try_sorted(grower *g, search *s, live column) {
+    uint64_t mark = 0;
     const uint32_t *code = g->code + column.column * g->data->rows + s->node->start;
     const float *value = g->value + column.column * g->data->rows + s->node->start;
-    const uint16_t *y = g->y_here;
+    const uint16_t *y = s->y;
     uint32_t *end = g->table;
     bool all_differ = column.codes == s->rows;
     if (all_differ) {
@@ -306,19 +175,20 @@ static void try_sorted(grower *g, search *s, live column) {
         for (size_t stop = all_differ ? k + (size_t)1 : end[k]; i < stop; i++) {
             uint16_t c = g->sorted[i];
             squares_left += 2 * g->left[c]++ + 1;
-            product += g->total[c];
+            product += s->total[c];
         }
-        s->mark += (uint64_t)product;
+        mark += (uint64_t)product;
         try_cut(s, value, column.column, k, i, squares_left, s->squares - 2 * product + squares_left);
     }
+    return mark;
 }
 
 /* Has an earlier column the same codes, all of them told apart? */
 static bool is_copy(const grower *g, const search *s, size_t at) {
-    live column = g->live[at];
+    live column = s->column[at];
     for (size_t c = 0; c < at; c++) {
-        live other = g->live[c];
-        if (other.codes != column.codes || g->mark[c] != g->mark[at]) continue;
+        live other = s->column[c];
+        if (other.codes != column.codes || s->mark[c] != s->mark[at]) continue;
         const float *value = g->value + other.column * g->data->rows + s->node->start;
         bool apart = true;
         for (uint32_t k = 1; apart && k < other.codes; k++) apart = value[k] > value[k - 1] + SAME;
@@ -330,40 +200,35 @@ static bool is_copy(const grower *g, const search *s, size_t at) {
     return false;
 }
 
-/* The best cut of a node whose columns are g->live[0], .. [count - 1]; drops the columns that cannot matter
- * below it and returns how many are left. */
-static uint32_t find_split(grower *g, search *s, uint32_t count) {
-    uint32_t kept = 0;
-    /* With pure children the merit is 0, the best there is, and no column is needed any more. */
-    for (uint32_t c = 0; c < count && s->best.merit < 0; c++) {
-        live column = g->live[c];
-        if (column.codes < 2) continue;
-        s->mark = 0;
-        if (column.codes * s->classes <= 2 * s->rows)
-            try_counts(g, s, column);
-        else
-            try_sorted(g, s, column);
-        g->live[kept] = column;
-        g->mark[kept] = s->mark;
-        kept += !is_copy(g, s, kept);
-    }
-    return kept;
+/* With pure children the merit is 0, the best there is; no column is needed any more, here or below. */
+static bool is_done(const search *s) {
+    return !s->node || s->best.merit >= 0;
 }
 
-/* Numbers the classes of a node's rows without gaps, in g->y_here and g->total; returns how many. */
-static size_t number_classes(grower *g, const cw_grown_node *node) {
-    size_t classes = 0;
+static void try_column(grower *g, search *s, live column) {
+    if (column.codes < 2 || is_done(s)) return;
+    bool few = column.codes * s->classes <= 2 * s->rows;
+    s->column[s->columns] = column;
+    s->mark[s->columns] = few ? try_counts(g, s, column) : try_sorted(g, s, column);
+    if (!is_copy(g, s, s->columns)) s->columns++;
+}
+
+/* Numbers the classes of a node's rows without gaps. */
+static void number_classes(grower *g, search *s) {
+    uint16_t *y = g->y_here + s->node->start;
+    const uint16_t *from = g->y + s->node->start;
+    s->classes = 0;
+    s->y = y;
     memset(g->name, 0, g->data->classes * sizeof *g->name);
-    for (uint32_t i = node->start; i < node->end; i++) {
-        uint16_t *name = &g->name[g->y[i]]; /* 0 = none yet */
+    for (size_t i = 0; i < s->rows; i++) {
+        uint16_t *name = &g->name[from[i]]; /* 0 = none yet */
         if (*name == 0) {
-            g->total[classes] = 0;
-            *name = (uint16_t)++classes;
+            s->total[s->classes] = 0;
+            *name = (uint16_t)++s->classes;
         }
-        g->y_here[i - node->start] = (uint16_t)(*name - 1);
-        g->total[*name - 1]++;
+        y[i] = (uint16_t)(*name - 1);
+        s->total[*name - 1]++;
     }
-    return classes;
 }
 
 static int64_t square_sum(const int64_t *count, size_t n) {
@@ -466,24 +331,26 @@ static todo pop(grower *g) {
     return top;
 }
 
-/* Looks for the node's split, among the columns g->live; puts it on the frontier if there is one. false = out
- * of memory. */
-static bool consider(grower *g, uint32_t id, const live *columns, uint32_t count) {
-    cw_grown_node *node = g->out->node + id;
-    search s = {.node = node,
-                .rows = node->end - node->start,
-                .all = (double)g->data->rows,
-                .least = g->limits.min_leaf,
-                .classes = number_classes(g, node),
-                .best = {.merit = -INFINITY, .bound = -INFINITY}};
-    s.squares = square_sum(g->total, s.classes);
-    memcpy(g->live, columns, count * sizeof *columns);
-    count = find_split(g, &s, count);
+/* Is the node to be parted at all? Then columns may be tried. */
+static void begin(grower *g, search *s, uint32_t id) {
+    const cw_grown_node *node = g->out->node + id;
+    s->node = is_open(g, node) ? node : NULL;
+    s->id = id;
+    s->columns = 0;
+    s->best = (split){.merit = -INFINITY, .bound = -INFINITY};
+    if (!s->node) return;
+    s->rows = node->end - node->start;
+    number_classes(g, s);
+    s->squares = square_sum(s->total, s->classes);
+}
+
+/* Puts the node on the frontier if there is a split. false = out of memory. */
+static bool finish(grower *g, const search *s) {
     /* Rounding can make a split without gain look like a loss: more than DBL_EPSILON of it is not taken. */
-    if (!s.best.found || s.best.gain + DBL_EPSILON < 0) return true;
-    todo item = {id, count, cw_alloc_n(count, sizeof *item.column), s.best};
+    if (!s->node || !s->best.found || s->best.gain + DBL_EPSILON < 0) return true;
+    todo item = {s->id, s->columns, cw_alloc_n(s->columns, sizeof *item.column), s->best};
     if (!item.column) return false;
-    memcpy(item.column, g->live, count * sizeof *item.column);
+    memcpy(item.column, s->column, s->columns * sizeof *item.column);
     if (push(g, item)) return true;
     cw_free(item.column);
     return false;
@@ -498,7 +365,7 @@ static bool add_node(grower *g, cw_grown_node node) {
 
 /* Parts a node of the frontier and considers its children. false = out of memory. */
 static bool expand(grower *g, const todo *item) {
-    uint32_t id = item->node, first = (uint32_t)g->out->nodes, counts[2] = {0, 0};
+    uint32_t id = item->node, first = (uint32_t)g->out->nodes;
     cw_grown_node node = g->out->node[id];
     const float *value = g->value + item->at.column * g->data->rows + node.start + item->at.code;
     node.column = (int32_t)item->at.column;
@@ -518,23 +385,26 @@ static bool expand(grower *g, const todo *item) {
                                      .depth = node.depth + 1,
                                      .loss = item->at.loss_right}))
         return false;
-    bool left = is_open(g, g->out->node + first), right = is_open(g, g->out->node + first + 1);
-    uint32_t right_rows = node.end - middle;
-    for (uint32_t c = 0; (left || right) && c < item->columns; c++) {
-        live column = item->column[c];
-        uint32_t *code_at = g->code + column.column * g->data->rows + node.start, below = 0, above = 0;
+    search *left = &g->search[1], *right = &g->search[0];
+    begin(g, left, first);
+    begin(g, right, first + 1);
+    for (uint32_t c = 0; c < item->columns && !(is_done(left) && is_done(right)); c++) {
+        live column = item->column[c], below = {column.column, 0}, above = {column.column, 0};
+        uint32_t *code_at = g->code + column.column * g->data->rows + node.start;
         float *value_at = g->value + column.column * g->data->rows + node.start;
         /* The left ones are written over what both are read from. */
-        if (right) above = number_again(g, g->from[0], right_rows, column, &node, g->aside, g->value_aside);
-        if (left) below = number_again(g, g->from[1], left_rows, column, &node, code_at, value_at);
-        if (below > 1) g->live_left[counts[0]++] = (live){column.column, below};
-        if (above < 2) continue;
-        memcpy(code_at + left_rows, g->aside, right_rows * sizeof *code_at);
-        memcpy(value_at + left_rows, g->value_aside, above * sizeof *value_at);
-        g->live_right[counts[1]++] = (live){column.column, above};
+        if (!is_done(right))
+            above.codes = number_again(g, g->from[0], right->rows, column, &node, g->aside, g->value_aside);
+        if (!is_done(left))
+            below.codes = number_again(g, g->from[1], left->rows, column, &node, code_at, value_at);
+        if (above.codes > 1) {
+            memcpy(code_at + left_rows, g->aside, right->rows * sizeof *code_at);
+            memcpy(value_at + left_rows, g->value_aside, above.codes * sizeof *value_at);
+        }
+        try_column(g, left, below);
+        try_column(g, right, above);
     }
-    return (!left || consider(g, first, g->live_left, counts[0])) &&
-           (!right || consider(g, first + 1, g->live_right, counts[1]));
+    return finish(g, left) && finish(g, right);
 }
 
 /* false = out of memory. */
@@ -544,10 +414,13 @@ static bool grow(grower *g) {
         g->out->row[r] = (uint32_t)r;
         g->y[r] = (uint16_t)g->data->y[r];
     }
-    cw_grown_node root = {.end = (uint32_t)rows, .column = -1};
-    root.loss = (double)rows * gini(square_sum(g->total, number_classes(g, &root)), (double)rows);
-    if (!add_node(g, root)) return false;
-    if (is_open(g, g->out->node) && !consider(g, 0, g->live_left, (uint32_t)g->data->columns)) return false;
+    if (!add_node(g, (cw_grown_node){.end = (uint32_t)rows, .column = -1})) return false;
+    search *root = &g->search[1];
+    begin(g, root, 0);
+    for (size_t c = 0; c < g->data->columns; c++) try_column(g, root, (live){(uint32_t)c, g->codes[c]});
+    if (root->node)
+        g->out->node[0].loss = (double)rows * gini(square_sum(root->total, root->classes), (double)rows);
+    if (!finish(g, root)) return false;
     for (; g->open_count > 0 && leaves < g->limits.max_leaves; leaves++) {
         todo item = pop(g);
         bool fine = expand(g, &item);
@@ -555,6 +428,22 @@ static bool grow(grower *g) {
         if (!fine) return false;
     }
     return true;
+}
+
+static bool make_search(const grower *g, search *s) {
+    const cw_matrix *m = g->data;
+    *s = (search){.least = g->limits.min_leaf,
+                  .all = (double)m->rows,
+                  .total = cw_alloc_n(m->classes, sizeof *s->total),
+                  .column = cw_alloc_n(m->columns, sizeof *s->column),
+                  .mark = cw_alloc_n(m->columns, sizeof *s->mark)};
+    return s->total && s->column && s->mark;
+}
+
+static void release_search(search *s) {
+    cw_free(s->total);
+    cw_free(s->column);
+    cw_free(s->mark);
 }
 
 cw_status cw_grow_tree(const cw_matrix *data, const cw_grow_limits *limits, cw_grown *out, cw_error *err) {
@@ -567,9 +456,7 @@ cw_status cw_grow_tree(const cw_matrix *data, const cw_grow_limits *limits, cw_g
                 .code = cw_alloc_n(cells, sizeof *g.code),
                 .value = cw_alloc_n(cells, sizeof *g.value),
                 .y = cw_alloc_n(rows, sizeof *g.y),
-                .live = cw_alloc_n(data->columns, sizeof *g.live),
-                .live_left = cw_alloc_n(data->columns, sizeof *g.live),
-                .live_right = cw_alloc_n(data->columns, sizeof *g.live),
+                .codes = cw_alloc_n(data->columns, sizeof *g.codes),
                 .aside = cw_alloc_n(rows, sizeof *g.aside),
                 .value_aside = cw_alloc_n(rows, sizeof *g.value_aside),
                 .table = cw_alloc_n(2 * rows, sizeof *g.table),
@@ -578,20 +465,19 @@ cw_status cw_grow_tree(const cw_matrix *data, const cw_grow_limits *limits, cw_g
                 .name = cw_alloc_n(data->classes, sizeof *g.name),
                 .from = {cw_alloc_n(rows, sizeof **g.from), cw_alloc_n(rows, sizeof **g.from)},
                 .seen = cw_alloc_n(rows, sizeof *g.seen),
-                .mark = cw_alloc_n(data->columns, sizeof *g.mark),
-                .total = cw_alloc_n(data->classes, sizeof *g.total),
                 .left = cw_alloc_n(data->classes, sizeof *g.left)};
     cw_status status = CW_OK;
-    if (!out->row || !g.code || !g.value || !g.y || !g.live || !g.live_left || !g.live_right || !g.aside ||
-        !g.value_aside || !g.table || !g.sorted || !g.y_here || !g.name || !g.from[0] || !g.from[1] ||
-        !g.seen || !g.mark || !g.total || !g.left)
-        status = cw_fail_memory(err);
-    if (status == CW_OK) status = code_columns(&g, err);
+    bool fine = out->row && g.code && g.value && g.codes && g.y && g.aside && g.value_aside && g.table &&
+                g.sorted && g.y_here && g.name && g.from[0] && g.from[1] && g.seen && g.left;
+    for (size_t i = 0; i < CW_COUNT(g.search); i++) fine &= make_search(&g, &g.search[i]);
+    if (!fine) status = cw_fail_memory(err);
+    if (status == CW_OK) status = cw_tree_code(data, g.code, g.value, g.codes, err);
     if (status == CW_OK && !grow(&g)) status = cw_fail_memory(err);
     for (size_t i = 0; i < g.open_count; i++) cw_free(g.open[i].column);
-    void *const scratch[] = {g.code,        g.value, g.y,      g.live,   g.live_left, g.live_right, g.aside,
-                             g.value_aside, g.table, g.sorted, g.y_here, g.name,      g.from[0],    g.from[1],
-                             g.seen,        g.mark,  g.total,  g.left,   g.open};
+    for (size_t i = 0; i < CW_COUNT(g.search); i++) release_search(&g.search[i]);
+    void *const scratch[] = {g.code,        g.value,   g.codes,  g.y,      g.aside,
+                             g.value_aside, g.table,   g.sorted, g.y_here, g.name,
+                             g.from[0],     g.from[1], g.seen,   g.left,   g.open};
     for (size_t i = 0; i < CW_COUNT(scratch); i++) cw_free(scratch[i]);
     return status;
 }

@@ -28,4 +28,8 @@ typedef struct cw_grow_limits {
 cw_status cw_grow_tree(const cw_matrix *data, const cw_grow_limits *limits, cw_grown *out, cw_error *err);
 void cw_grown_release(cw_grown *grown);
 
+/* Numbers each column's different values, rounded to float, in their order: code[c * rows + r] is the number
+ * of row r's in value[c * rows ...], codes[c] how many there are. CW_INVALID as above. */
+cw_status cw_tree_code(const cw_matrix *data, uint32_t *code, float *value, uint32_t *codes, cw_error *err);
+
 #endif
