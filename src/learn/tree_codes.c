@@ -28,14 +28,14 @@ static float value_of(uint32_t key) {
 static cell *sort_cells(cell *from, cell *to, size_t n) {
     enum { BITS = 11, SLOTS = 1 << BITS };
     static const uint32_t shift[] = {0, BITS, 2 * BITS};
-    size_t start[3][SLOTS] = {{0}};
+    uint32_t start[3][SLOTS] = {{0}};
     for (size_t i = 0; i < n; i++)
         for (int p = 0; p < 3; p++) start[p][from[i].key >> shift[p] & (SLOTS - 1)]++;
     for (int p = 0; p < 3; p++) {
         if (start[p][from[0].key >> shift[p] & (SLOTS - 1)] == n) continue;
-        size_t sum = 0;
+        uint32_t sum = 0;
         for (size_t s = 0; s < SLOTS; s++) {
-            size_t count = start[p][s];
+            uint32_t count = start[p][s];
             start[p][s] = sum;
             sum += count;
         }

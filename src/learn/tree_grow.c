@@ -72,7 +72,7 @@ typedef struct grower {
     /* Scratch. */
     uint32_t *aside;    /* rows */
     float *value_aside; /* rows */
-    uint32_t *table;    /* 2 x rows */
+    uint32_t *table;    /* 4 x rows */
     uint16_t *sorted;   /* rows */
     uint16_t *y_here;   /* rows: what the searches' y point to */
     uint16_t *name;     /* classes: number in y_here, from 1 */
@@ -207,7 +207,7 @@ static bool is_done(const search *s) {
 
 static void try_column(grower *g, search *s, live column) {
     if (column.codes < 2 || is_done(s)) return;
-    bool few = column.codes * s->classes <= 2 * s->rows;
+    bool few = column.codes * s->classes <= 4 * s->rows;
     s->column[s->columns] = column;
     s->mark[s->columns] = few ? try_counts(g, s, column) : try_sorted(g, s, column);
     if (!is_copy(g, s, s->columns)) s->columns++;
@@ -459,7 +459,7 @@ cw_status cw_grow_tree(const cw_matrix *data, const cw_grow_limits *limits, cw_g
                 .codes = cw_alloc_n(data->columns, sizeof *g.codes),
                 .aside = cw_alloc_n(rows, sizeof *g.aside),
                 .value_aside = cw_alloc_n(rows, sizeof *g.value_aside),
-                .table = cw_alloc_n(2 * rows, sizeof *g.table),
+                .table = cw_alloc_n(4 * rows, sizeof *g.table),
                 .sorted = cw_alloc_n(rows, sizeof *g.sorted),
                 .y_here = cw_alloc_n(rows, sizeof *g.y_here),
                 .name = cw_alloc_n(data->classes, sizeof *g.name),
