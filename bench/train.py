@@ -130,7 +130,8 @@ def growth(options, learners):
     for learner, settings, label in cases:
         rows, first, last = 10_000, None, 0.0
         while learner in learners and rows <= options.most and last * 12 <= options.limit:
-            runs = [ours(options.program, "grow", rows, COLUMNS, CLASSES, learner, *settings) for _ in range(3 if rows < 10**6 else 1)]
+            command = ("grow", rows, COLUMNS, CLASSES, learner, *settings)
+            runs = [ours(options.program, *command) for _ in range(3 if rows < 10**6 else 1)]
             last, size, _ = sorted(runs)[len(runs) // 2]
             unit = last / (rows * math.log2(rows))
             first = first or unit
