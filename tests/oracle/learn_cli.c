@@ -1,13 +1,14 @@
 /* learn_cli.c: trains a learner on a matrix from a file and writes what it predicts: how scripts that compare
  * with other implementations talk to src/learn. Not installed.
  *
- * learn_cli LEARNER IN OUT [depth=N] [leaf=N] [leaves=N] [alpha=F]
- * [smooth=F] [state=FILE] [emit=FILE] [thresholds=FILE]
+ * learn_cli LEARNER IN OUT [depth=N] [leaf=N] [leaves=N] [alpha=F] [smooth=F] [SETTING=F ...] [state=FILE]
+ *           [emit=FILE] [thresholds=FILE]
  *
  * IN, doubles of this machine: rows, columns, classes, further rows, timed (0 or 1); x of all rows; labels of
  * the rows; if timed, times (rows x classes) and scales. OUT, doubles, for every row: class of smallest cost
  * (ties: the lower class), then cost, share, time per unit of each class. state: the state as JSON. emit: C
- * with oracle_pick, place = class. thresholds: lines "column value". */
+ * with oracle_pick, place = class. thresholds: lines "column value". SETTING: a field of cw_learn_options;
+ * what is not given is the learner's default, but depth, leaves and alpha 0, leaf 1. */
 #include "src/learn/learn.h"
 #include <inttypes.h>
 #include <math.h>
@@ -117,11 +118,17 @@ static cw_status run(int argc, char **argv, input *in, cw_error *err) {
     if (!learner) return cw_fail(err, CW_NOT_FOUND, "no learner %s", argv[1]);
     cw_status status = read_input(argv[2], in, err);
     if (status != CW_OK) return status;
-    cw_learn_options options = {.max_depth = atoi(option(argc, argv, "depth", "0")),
-                                .min_leaf = atoi(option(argc, argv, "leaf", "1")),
-                                .max_leaves = atoi(option(argc, argv, "leaves", "0")),
-                                .ccp_alpha = strtod(option(argc, argv, "alpha", "0"), NULL),
-                                .var_smoothing = strtod(option(argc, argv, "smooth", "1e-9"), NULL)};
+    cw_learn_options options = learner->defaults;
+    options.max_depth = atoi(option(argc, argv, "depth", "0"));
+    options.min_leaf = atoi(option(argc, argv, "leaf", "1"));
+    options.max_leaves = atoi(option(argc, argv, "leaves", "0"));
+    options.ccp_alpha = strtod(option(argc, argv, "alpha", "0"), NULL);
+    options.var_smoothing = strtod(option(argc, argv, "smooth", "1e-9"), NULL);
+#define X(type, field, flag, least, most, help)                                                              \
+    if (option(argc, argv, #field, NULL))                                                                    \
+        options.field = (type)strtod(option(argc, argv, #field, NULL), NULL);
+    CW_SETTINGS(X)
+#undef X
     const char *json = option(argc, argv, "state", NULL), *c = option(argc, argv, "emit", NULL),
                *edges = option(argc, argv, "thresholds", NULL);
     void *state;
