@@ -140,17 +140,20 @@ static void test_tree__keeps_max_depth_and_min_leaf(void **unused) {
 
 static void test_tree__keeps_max_leaves_and_grows_the_best_first(void **unused) {
     (void)unused;
-    /* One cut parts 6 rows of two classes, 2 rows of classes that are parted worse are left for later. */
-    const double x[] = {1, 2, 3, 10, 11, 12, 20, 21};
-    const int32_t y[] = {0, 0, 0, 1, 1, 1, 0, 2};
-    cw_matrix few = {.rows = 8, .columns = 1, .classes = 3, .x = x, .y = y};
+    /* The first cut is in the middle. On its left little is to be gained, on its right all of 10 rows * 0.5.
+     */
+    const int32_t y[] = {0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3};
+    double x[CW_COUNT(y)];
+    for (size_t r = 0; r < CW_COUNT(y); r++) x[r] = (double)r;
+    cw_matrix few = {.rows = CW_COUNT(y), .columns = 1, .classes = 4, .x = x, .y = y};
     cw_tree *tree = grow(&few, &(cw_learn_options){.min_leaf = 1, .max_leaves = 2});
     assert_int_equal(tree->leaves, 2);
-    assert_true(tree->node[0].threshold == 6.5);
+    assert_true(tree->node[0].threshold == 8.5);
     cw_tree_destroy(tree);
     tree = grow(&few, &(cw_learn_options){.min_leaf = 1, .max_leaves = 3});
     assert_int_equal(tree->leaves, 3);
-    assert_true(tree->node[2].threshold == 16); /* not 20.5 */
+    assert_int_equal(tree->node[1].column, -1);
+    assert_true(tree->node[2].threshold == 13.5);
     cw_tree_destroy(tree);
     cw_matrix m = random_matrix(600, 4, 3, 6);
     cw_tree *whole = grow(&m, &plain);
