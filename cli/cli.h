@@ -51,6 +51,10 @@ typedef struct cli_learn {
     const char *learners[16]; /* NULL-ended, in the order given */
     bool prec_given, no_harm_given;
 } cli_learn;
+#define CLI_MACHINE_HELP                                                                                     \
+    "Machine to choose for, where the model's features read its numbers: a fingerprint of its training, "    \
+    "here, or "                                                                                              \
+    "CORES,L1D,L2,L3,VECTOR (bytes; default: this one, or the only one of its training)"
 #define CLI_MARGIN 0.01 /* of --no-harm */
 extern const struct argp cli_learn_argp;
 /* The options of cw_limits: an argp child whose input is a cw_limits. */

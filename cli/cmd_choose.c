@@ -5,13 +5,13 @@
 #include <string.h>
 
 typedef struct options {
-    const char *problem, *model, *prec;
+    const char *problem, *model, *prec, *machine;
     long top;
     bool all, no_check, explain, json;
     cw_limits limits;
 } options;
 
-enum { ALL = 1000, NO_CHECK };
+enum { ALL = 1000, NO_CHECK, MACHINE };
 enum { SHOWN = 10 }; /* lines of a table where nobody asked for another number */
 
 static const struct argp_option table[] = {
@@ -20,6 +20,7 @@ static const struct argp_option table[] = {
     {"top", 'n', "N", 0, "Show the N best (default: of those that can run, at most 10; in JSON all)", 0},
     {"all", ALL, NULL, 0, "Show all, also those that cannot run, with the reason", 0},
     {"no-check", NO_CHECK, NULL, 0, "Do not ask which implementations can run here", 0},
+    {"machine", MACHINE, "M", 0, CLI_MACHINE_HELP, 0},
     {"explain", 'e', NULL, 0, "Say why: a tree's path, leading features of naive Bayes", 0},
     {"json", 'j', NULL, 0, "Print one JSON document", 0},
     {0},
@@ -45,6 +46,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case ALL:
         o->all = true;
+        return 0;
+    case MACHINE:
+        o->machine = arg;
         return 0;
     case NO_CHECK:
         o->no_check = true;
@@ -222,6 +226,8 @@ int cmd_choose(int argc, char **argv) {
     ranking r = {0};
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return CLI_USAGE;
     cw_status status = cw_model_load(o.model, &model, &err);
+    if (status == CW_OK && (o.machine || !o.no_check))
+        status = cw_model_on(model, o.machine ? o.machine : "here", &err);
     if (status == CW_OK) status = make(&o, model, &r, &err);
     int code = CLI_DONE;
     if (status != CW_OK) {

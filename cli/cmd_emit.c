@@ -4,17 +4,18 @@
 #include <unistd.h>
 
 typedef struct options {
-    const char *model, *output;
+    const char *model, *output, *machine;
     cw_emit_options emit;
     bool onnx;
 } options;
 
-enum { HEADER = 1000, SELF_TEST };
+enum { HEADER = 1000, SELF_TEST, MACHINE };
 
 static const struct argp_option table[] = {
     {"model", 'm', "FILE", 0, "Model that 'convwise train' made (needed)", 0},
     {"format", 'f', "FORMAT", 0, "c (default), or onnx: trees as ONNX-ML", 0},
     {"prefix", 'p', "NAME", 0, "Begins every name in the file (default: convwise)", 0},
+    {"machine", MACHINE, "M", 0, CLI_MACHINE_HELP, 0},
     {"output", 'o', "FILE", 0, "Write to FILE instead of standard output", 0},
     {"header", HEADER, NULL, 0, "Only the declarations, for callers", 0},
     {"self-test", SELF_TEST, NULL, 0, "Add a self-test under #ifdef NAME_SELF_TEST", 0},
@@ -36,6 +37,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case 'o':
         o->output = arg;
+        return 0;
+    case MACHINE:
+        o->machine = arg;
         return 0;
     case HEADER:
         o->emit.header = true;
@@ -94,6 +98,7 @@ int cmd_emit(int argc, char **argv) {
     cw_model *model = NULL;
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return CLI_USAGE;
     cw_status status = cw_model_load(o.model, &model, &err);
+    if (status == CW_OK && o.machine) status = cw_model_on(model, o.machine, &err);
     if (status == CW_OK) status = o.onnx ? emit_onnx(&o, model, &err) : emit_c(&o, model, &err);
     cw_model_free(model);
     return status == CW_OK ? CLI_DONE : cli_fail(&err);

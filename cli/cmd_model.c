@@ -253,7 +253,11 @@ static int run_diff(const options *o) {
     cw_error err = {0};
     comparison c = {.o = o, .times = json_object()};
     cw_status status = CW_OK;
-    for (int m = 0; m < 2 && status == CW_OK; m++) status = cw_model_load(o->paths[m], &c.models[m], &err);
+    for (int m = 0; m < 2 && status == CW_OK; m++) {
+        status = cw_model_load(o->paths[m], &c.models[m], &err);
+        if (status == CW_OK && o->machine) /* where it reads the numbers of a machine */
+            cw_model_on(c.models[m], o->machine, NULL);
+    }
     if (status == CW_OK) status = read_store(o, c.times, &err);
     if (status == CW_OK) status = add_layers(&c, &err);
     if (status == CW_OK && c.count == 0) {

@@ -13,7 +13,8 @@ enum { VALIDATE = 1000, NO_CALIBRATE, FORCE };
 
 static const struct argp_option table[] = {
     {"validate", VALIDATE, "SPLIT", 0,
-     "How the figures that the model carries are found: network, near, group, kfold:N, holdout:F or none "
+     "How the figures that the model carries are found: network, near, group, machine, kfold:N, holdout:F or "
+     "none "
      "(default: "
      "network where the store has at least two, else group)",
      0},

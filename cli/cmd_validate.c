@@ -30,7 +30,8 @@ typedef struct options {
 static const struct argp_option table[] = {
     {"model", 'm', "FILE", 0, "Score this very model on the store's rows instead of training (no split)", 0},
     {"split", SPLIT, "SPLIT", 0,
-     "What is held out: network (one at a time), near (its near copies leave training too), group, kfold:N, "
+     "What is held out: network (one at a time), near (its near copies leave training too), group, machine, "
+     "kfold:N, "
      "holdout:F "
      "(default: network where the store has at least two, else group)",
      0},

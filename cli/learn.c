@@ -28,7 +28,9 @@ enum {
 static const struct argp_option table[] = {
     {"store", 's', "FILE", 0, "Measurements that 'convwise measure' made (default convwise.db)", 0},
     {"learner", 'l', "NAME", 0, NULL, 0} /* help: names_of_learners */,
-    {"features", FEATURES, "SET", 0, "engineered (default), raw, or seed: the ten columns of docs/seed.md",
+    {"features", FEATURES, "SET", 0,
+     "engineered (default), raw, pooled: engineered and the machine's numbers, or seed: the ten columns of "
+     "docs/seed.md",
      0},
     {"precision", PRECISION, "P", 0, "Only rows of f32 or u8 (default: all)", 0},
     {"threads", 't', "N", 0, "Only rows measured with N threads (default: all)", 0},
@@ -36,7 +38,10 @@ static const struct argp_option table[] = {
     {"dims", DIMS, "N", 0, "Only rows of 2 or 3 dimensions (default: all)", 0},
     {"at-least", AT_LEAST, "N", 0, "Only problems with N or more timed implementations (default 1)", 0},
     {"families", FAMILIES, NULL, 0, "Choose among families, not implementations", 0},
-    {"machine", MACHINE, "FINGERPRINT", 0, "Only rows of this machine (default: the one with most rows)", 0},
+    {"machine", MACHINE, "FINGERPRINT", 0,
+     "Only rows of this machine, or all: a row is a problem on a machine (default: the machine with most "
+     "rows)",
+     0},
     {"free-reorders", FREE_REORDERS, NULL, 0, "Do not charge changes of layout to an implementation", 0},
 #define X(type, field, option, least, most, help) {option, SETTING_##field, "N", 0, help, 1},
     CW_SETTINGS(X)
@@ -137,8 +142,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         add_learner(learn, state, arg);
         return 0;
     case FEATURES:
-        if (strcmp(arg, "raw") != 0 && strcmp(arg, "engineered") != 0 && strcmp(arg, "seed") != 0)
-            argp_error(state, "'%.60s' is not a feature set: engineered, raw, seed", arg);
+        if (strcmp(arg, "raw") != 0 && strcmp(arg, "engineered") != 0 && strcmp(arg, "pooled") != 0 &&
+            strcmp(arg, "seed") != 0)
+            argp_error(state, "'%.60s' is not a feature set: engineered, raw, pooled, seed", arg);
         learn->data.features = arg;
         return 0;
     case PRECISION:

@@ -221,8 +221,10 @@ CW_API cw_status cw_measure(cw_context *ctx, cw_store *store, const cw_measure_o
 
 typedef struct cw_dataset cw_dataset;
 typedef struct cw_dataset_options {
-    const char *features;    /* "raw", "engineered" (default), or "seed": the ten columns of docs/seed.md */
-    const char *fingerprint; /* of the machine; NULL = the one with most rows */
+    const char *features;    /* "raw", "engineered" (default), "pooled": engineered and the numbers of the
+                                machine, or    "seed": the ten columns of docs/seed.md */
+    const char *fingerprint; /* of the machine; "all": of every machine, a row being a problem on a machine;
+                                NULL = the one with most rows */
     int32_t prec;            /* a cw_prec, -1 = all */
     int32_t threads;         /* 0 = all */
     bool
@@ -311,6 +313,11 @@ CW_API cw_status cw_train(const cw_dataset *data, const cw_train_options *option
 CW_API const char *const *cw_learners(void);
 /* The feature set the model was trained on: "raw", "engineered" or "seed"; borrowed. */
 CW_API const char *cw_model_features(const cw_model *model);
+/* Sets the machine that a model chooses for, where its features read numbers of the machine ("pooled"): the
+ * fingerprint of one that it was trained on, "here", or "CORES,L1D,L2,L3,VECTOR" (bytes). Without it: the
+ * context's, else the only machine it was trained on. Before the model is shared. CW_NOT_FOUND: none of
+ * these. */
+CW_API cw_status cw_model_on(cw_model *model, const char *machine, cw_error *err);
 /* Writes to a temporary file beside path and renames: a model file is never half-written. */
 CW_API cw_status cw_model_save(const cw_model *model, const char *path, cw_error *err);
 /* The model as JSON text (what cw_model_save writes); free with cw_free. */
@@ -324,8 +331,8 @@ CW_API cw_status cw_model_explain(const cw_model *model, const cw_problem *p, ch
 /* ---- 7. Validate ---- */
 
 typedef struct cw_validate_options {
-    const char *split; /* "network", "near", "group", "kfold:N", "holdout:F" (F = share held out); NULL =
-                          network where at least two networks have rows, else group */
+    const char *split; /* "network", "near", "group", "machine", "kfold:N", "holdout:F" (F = share held out);
+                          NULL = network where at least two networks have rows, else group */
     const char *const *learners; /* NULL-ended names */
     cw_train_options train; /* settings for each learner (its name and split are ignored), and the mask */
     uint64_t seed;          /* of kfold, group and holdout */

@@ -36,7 +36,8 @@ typedef struct cw_own_net {
     size_t first, count; /* in own_rows */
 } cw_own_net;
 
-/* Rows are sorted by cw_problem_compare, classes by name.
+/* Rows are sorted by cw_problem_compare, then by machine where there are several (a row is a problem on a
+ * machine); classes by name.
  *
  * labelled: rows are labels instead, one a label in the order of storing, repeats and contradictions kept;
  * all times are NaN and there are no networks. Good for training only.
@@ -54,7 +55,10 @@ struct cw_dataset {
     bool labelled;
     const cw_feature **features;
     cw_problem *problems; /* rows */
-    double *x;            /* rows x columns */
+    cw_machine *hosts;    /* host_count: the machines, by fingerprint; 0 and NULL = not known */
+    size_t host_count;
+    int32_t *host;    /* rows: index in hosts; NULL with host_count 0 */
+    double *x;        /* rows x columns */
     double *time;     /* rows x classes, ns with reorders charged (or not, see free_reorders); NaN = none */
     double *spread;   /* rows x classes, ns: half-width of the time's noise, for tie sets */
     int32_t *y;       /* rows: fastest */

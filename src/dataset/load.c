@@ -29,23 +29,42 @@ typedef struct loader {
     size_t own_net_capacity, own_row_capacity, own_time_capacity;
     int32_t own_position; /* of the last of own_rows */
     size_t next_class;    /* where the next name probably is: names come in the same order row by row */
-    int64_t most;         /* problems of the machine chosen so far */
+    size_t host_capacity, row_host_capacity;
+    int32_t host; /* machine whose rows are being read */
+    int64_t most; /* problems of the machine chosen so far */
     condition *conditions;
     size_t condition_count, condition_capacity;
 } loader;
 
 /* ---- Machine ---- */
 
+static cw_status add_host(loader *l, const cw_machine *machine) {
+    cw_dataset *data = l->data;
+    if (!cw_grow(&data->hosts, &l->host_capacity, data->host_count + 1, sizeof *data->hosts))
+        return cw_fail_memory(l->err);
+    data->hosts[data->host_count++] = *machine;
+    snprintf(data->fingerprint, sizeof data->fingerprint, "%s", machine->fingerprint);
+    snprintf(data->cpu, sizeof data->cpu, "%s", machine->cpu);
+    return CW_OK;
+}
+
+/* The one wanted, all, or the one with most problems. */
 static cw_status choose_machine(void *arg, const cw_machine *machine, int64_t problems,
                                 int64_t measurements) {
     loader *l = arg;
     const char *wanted = l->options.fingerprint;
     (void)measurements;
+    if (wanted && strcmp(wanted, "all") == 0) return problems > 0 ? add_host(l, machine) : CW_OK;
     if (wanted ? strcmp(wanted, machine->fingerprint) != 0 : problems <= l->most) return CW_OK;
     l->most = problems;
-    snprintf(l->data->fingerprint, sizeof l->data->fingerprint, "%s", machine->fingerprint);
-    snprintf(l->data->cpu, sizeof l->data->cpu, "%s", machine->cpu);
-    return CW_OK;
+    l->data->host_count = 0;
+    return add_host(l, machine);
+}
+
+static void name_hosts(cw_dataset *data) {
+    if (data->host_count < 2) return;
+    snprintf(data->fingerprint, sizeof data->fingerprint, "all");
+    snprintf(data->cpu, sizeof data->cpu, "%zu machines", data->host_count);
 }
 
 /* ---- Measurements ---- */
@@ -96,6 +115,16 @@ static void drop_short_row(loader *l) {
     l->data->rows--;
 }
 
+static bool add_row(loader *l, const cw_problem *p) {
+    cw_dataset *data = l->data;
+    if (!cw_grow(&data->problems, &l->row_capacity, data->rows + 1, sizeof *data->problems) ||
+        !cw_grow(&data->host, &l->row_host_capacity, data->rows + 1, sizeof *data->host))
+        return false;
+    data->problems[data->rows] = *p;
+    data->host[data->rows++] = l->host;
+    return true;
+}
+
 /* A candidate of the kind of problem asked for. */
 static bool is_wanted(const loader *l, const cw_measurement *m) {
     const cw_dataset_options *o = &l->options;
@@ -114,11 +143,10 @@ static cw_status add_entry(void *arg, const cw_measurement *m) {
     cw_dataset *data = l->data;
     const cw_problem *p = &m->problem;
     if (!is_wanted(l, m) || !cw_state_timed(m->state)) return CW_OK;
-    if (data->rows == 0 || cw_problem_compare(&data->problems[data->rows - 1], p) != 0) {
+    if (data->rows == 0 || data->host[data->rows - 1] != l->host ||
+        cw_problem_compare(&data->problems[data->rows - 1], p) != 0) {
         drop_short_row(l);
-        if (!cw_grow(&data->problems, &l->row_capacity, data->rows + 1, sizeof *data->problems))
-            return cw_fail_memory(l->err);
-        data->problems[data->rows++] = *p;
+        if (!add_row(l, p)) return cw_fail_memory(l->err);
     }
     if (!cw_grow(&l->entries, &l->entry_capacity, l->entry_count + 1, sizeof *l->entries))
         return cw_fail_memory(l->err);
@@ -138,13 +166,48 @@ static cw_status add_label(void *arg, const cw_stored *stored) {
     cw_dataset *data = l->data;
     const cw_measurement *m = &stored->m;
     if (!is_wanted(l, m) || m->state != CW_STATE_LABEL) return CW_OK;
-    if (!cw_grow(&data->problems, &l->row_capacity, data->rows + 1, sizeof *data->problems) ||
+    if (!add_row(l, &m->problem) ||
         !cw_grow(&l->entries, &l->entry_capacity, l->entry_count + 1, sizeof *l->entries))
         return cw_fail_memory(l->err);
-    data->problems[data->rows] = m->problem;
     entry *e = &l->entries[l->entry_count++];
-    *e = (entry){.row = data->rows++, .time = NAN, .spread = NAN};
+    *e = (entry){.row = data->rows - 1, .time = NAN, .spread = NAN};
     return find_class(l, m, &e->class_id);
+}
+
+/* ---- Machines' rows together ---- */
+
+static int compare_rows(const void *a, const void *b, void *arg) {
+    const cw_dataset *data = arg;
+    size_t x = *(const size_t *)a, y = *(const size_t *)b;
+    int order = cw_problem_compare(&data->problems[x], &data->problems[y]);
+    return order ? order : (data->host[x] > data->host[y]) - (data->host[x] < data->host[y]);
+}
+
+/* Rows come sorted machine by machine. */
+static cw_status sort_rows(loader *l) {
+    cw_dataset *data = l->data;
+    if (data->host_count < 2 || data->labelled || data->rows == 0) return CW_OK;
+    size_t *order = cw_alloc_n(data->rows, sizeof *order), *place = cw_alloc_n(data->rows, sizeof *place);
+    cw_problem *problems = cw_alloc_n(data->rows, sizeof *problems);
+    int32_t *host = cw_alloc_n(data->rows, sizeof *host);
+    cw_status status = order && place && problems && host ? CW_OK : cw_fail_memory(l->err);
+    if (status == CW_OK) {
+        for (size_t i = 0; i < data->rows; i++) order[i] = i;
+        qsort_r(order, data->rows, sizeof *order, compare_rows, data);
+        for (size_t i = 0; i < data->rows; i++) {
+            place[order[i]] = i;
+            problems[i] = data->problems[order[i]];
+            host[i] = data->host[order[i]];
+        }
+        for (size_t i = 0; i < l->entry_count; i++) l->entries[i].row = place[l->entries[i].row];
+        memcpy(data->problems, problems, data->rows * sizeof *problems);
+        memcpy(data->host, host, data->rows * sizeof *host);
+    }
+    cw_free(order);
+    cw_free(place);
+    cw_free(problems);
+    cw_free(host);
+    return status;
 }
 
 /* ---- Matrix ---- */
@@ -185,7 +248,8 @@ static void fill_row(cw_dataset *data, size_t row) {
     if (!data->labelled) data->y[row] = best;
     cw_problem_sizes(p, &sizes);
     data->scale[row] = (double)sizes.macs;
-    cw_features_eval(data->features, data->columns, p, data->x + row * data->columns);
+    cw_host host = cw_host_of(&data->hosts[data->host[row]]);
+    cw_features_eval_on(data->features, data->columns, p, &host, data->x + row * data->columns);
 }
 
 static cw_status fill(loader *l) {
@@ -230,6 +294,9 @@ static void hash(cw_dataset *data) {
         double t = isnan(data->time[i]) ? -1 : data->time[i]; /* one NaN of the many */
         h = cw_hash(&t, sizeof t, h);
     }
+    for (size_t i = 0; data->host_count > 1 && i < data->host_count; i++)
+        h = cw_hash(data->hosts[i].fingerprint, strlen(data->hosts[i].fingerprint) + 1, h);
+    if (data->host_count > 1) h = cw_hash(data->host, data->rows * sizeof *data->host, h);
     if (data->labelled) h = cw_hash(data->y, data->rows * sizeof *data->y, h);
     snprintf(data->hash, sizeof data->hash, "%016llx", (unsigned long long)h);
 }
@@ -237,8 +304,8 @@ static void hash(cw_dataset *data) {
 static cw_status take_features(cw_dataset *data, const char *set, cw_error *err) {
     unsigned mask = cw_feature_set(set);
     if (mask == 0)
-        return cw_fail(err, CW_INVALID, "features \"%.40s\": there are \"raw\", \"engineered\" and \"seed\"",
-                       set);
+        return cw_fail(err, CW_INVALID,
+                       "features \"%.40s\": there are \"raw\", \"engineered\", \"pooled\" and \"seed\"", set);
     data->features = cw_alloc_n(cw_feature_count, sizeof *data->features);
     if (!data->features) return cw_fail_memory(err);
     for (size_t i = 0; i < cw_feature_count; i++)
@@ -288,10 +355,12 @@ static cw_status add_layer(loader *l, const cw_layer *layer, size_t net) {
         if (cw_problem_check(&p, NULL) != CW_OK) continue; /* too large at this batch */
         cw_problem_canonical(&p);
         const cw_problem *row = find_row(data, &p);
-        if (!row) continue;
-        if (!cw_grow(&data->layers, &l->layer_capacity, data->layer_count + 1, sizeof *data->layers))
-            return cw_fail_memory(l->err);
-        data->layers[data->layer_count++] = (cw_dataset_layer){net, (size_t)(row - data->problems), 1};
+        while (row && row > data->problems && cw_problem_compare(row - 1, &p) == 0) row--;
+        for (; row && row < data->problems + data->rows && cw_problem_compare(row, &p) == 0; row++) {
+            if (!cw_grow(&data->layers, &l->layer_capacity, data->layer_count + 1, sizeof *data->layers))
+                return cw_fail_memory(l->err);
+            data->layers[data->layer_count++] = (cw_dataset_layer){net, (size_t)(row - data->problems), 1};
+        }
     }
     return CW_OK;
 }
@@ -403,15 +472,19 @@ cw_status cw_dataset_load(cw_store *store, const cw_dataset_options *options, cw
     data->labelled = l.options.labels;
     cw_status status = take_features(data, l.options.features ? l.options.features : "engineered", err);
     if (status == CW_OK) status = cw_store_each_machine(store, choose_machine, &l, err);
-    if (status == CW_OK && data->fingerprint[0])
-        status = data->labelled ? cw_store_walk(store, data->fingerprint, CW_WALK_ALL, add_label, &l, err)
-                                : cw_store_each(store, data->fingerprint, add_entry, &l, err);
+    for (; status == CW_OK && l.host < (int32_t)data->host_count; l.host++) {
+        const char *fingerprint = data->hosts[l.host].fingerprint;
+        status = data->labelled ? cw_store_walk(store, fingerprint, CW_WALK_ALL, add_label, &l, err)
+                                : cw_store_each(store, fingerprint, add_entry, &l, err);
+    }
     if (!data->labelled) drop_short_row(&l);
+    name_hosts(data);
+    if (status == CW_OK) status = sort_rows(&l);
     if (status == CW_OK && data->rows == 0) status = no_rows(&l);
     if (status == CW_OK) status = fill(&l);
     if (status == CW_OK && !data->labelled) status = collect_conditions(&l);
     if (status == CW_OK && !data->labelled) status = cw_store_each_net(store, add_net, &l, err);
-    if (status == CW_OK && !data->labelled)
+    if (status == CW_OK && !data->labelled && data->host_count == 1) /* own times are one machine's */
         status = cw_store_walk(store, data->fingerprint, CW_WALK_NETS, add_own_time, &l, err);
     cw_free(l.entries);
     cw_free(l.conditions);
@@ -433,9 +506,10 @@ void cw_dataset_free(cw_dataset *data) {
     }
     for (size_t i = 0; i < data->net_count; i++) cw_free(data->nets[i]);
     for (size_t i = 0; i < data->own_net_count; i++) cw_free(data->own_nets[i].name);
-    void *const owned[] = {data->features, data->problems, data->x,        data->time,       data->spread,
-                           data->y,        data->library,  data->scale,    data->class_info, data->nets,
-                           data->layers,   data->own_nets, data->own_rows, data->own_time,   data};
+    void *const owned[] = {data->hosts,      data->host,   data->features, data->problems, data->x,
+                           data->time,       data->spread, data->y,        data->library,  data->scale,
+                           data->class_info, data->nets,   data->layers,   data->own_nets, data->own_rows,
+                           data->own_time,   data};
     for (size_t i = 0; i < CW_COUNT(owned); i++) cw_free(owned[i]);
 }
 

@@ -252,6 +252,30 @@ static cw_status rank_classes(cw_model *model, const cw_dataset *data, const siz
     return status;
 }
 
+/* The machines of the rows, where there are several or the features read them. */
+static cw_status keep_hosts(cw_model *model, const cw_dataset *data, cw_error *err) {
+    bool read = false;
+    for (size_t i = 0; i < data->columns; i++) read |= cw_feature_of_host(data->features[i]);
+    if (data->host_count < 2 && !(read && data->host_count == 1)) return CW_OK;
+    model->hosts = json_array();
+    int bad = !model->hosts;
+    for (size_t i = 0; i < data->host_count; i++) {
+        const cw_machine *machine = &data->hosts[i];
+        cw_host host = cw_host_of(machine);
+        json_t *entry = json_object();
+        bad |= json_object_set_new(entry, "fingerprint", json_string(machine->fingerprint));
+        bad |= json_object_set_new(entry, "cpu", json_string(machine->cpu));
+#define X(field) bad |= json_object_set_new(entry, &#field[2], json_integer(host.field));
+        CW_HOST_FIELDS(X)
+#undef X
+        bad |= json_array_append_new(model->hosts, entry);
+        if (data->host_count > 1) continue;
+        if (!(model->host = cw_alloc(sizeof host))) return cw_fail_memory(err);
+        *(cw_host *)model->host = host;
+    }
+    return bad ? cw_fail_memory(err) : CW_OK;
+}
+
 static cw_status provenance(cw_model *model, const cw_dataset *data, size_t rows,
                             const cw_learn_options *settings, cw_error *err) {
     cw_buf text = {0};
@@ -329,6 +353,7 @@ static cw_status train_listed(const cw_dataset *data, const size_t *rows, size_t
         (status = narrow(&matrix, &map, err)) != CW_OK ||
         (status = see(data, rows, &map, options, &matrix, &lost, model, err)) != CW_OK ||
         (status = name_lists(model, data, &map, err)) != CW_OK ||
+        (status = keep_hosts(model, data, err)) != CW_OK ||
         (status = rank_classes(model, data, rows, count, &map, err)) != CW_OK ||
         (status = learn(&matrix, lost, options, &settings, model, err)) != CW_OK ||
         (status = provenance(model, data, count, &settings, err)) != CW_OK ||

@@ -96,7 +96,8 @@ cw_status cw_split_groups(const cw_dataset *data, const char *split, int32_t *gr
         cw_status status = number_alike(data, by_near, group, err);
         return status == CW_OK ? join_nets(data, group, err) : status;
     }
-    for (size_t row = 0; row < data->rows; row++) group[row] = (int32_t)row;
+    bool hosts = strcmp(split, "machine") == 0 && data->host;
+    for (size_t row = 0; row < data->rows; row++) group[row] = hosts ? data->host[row] : (int32_t)row;
     return CW_OK;
 }
 
@@ -193,6 +194,23 @@ static cw_status split_groups(const cw_dataset *data, uint64_t seed, cw_split *s
     return status;
 }
 
+/* Leave one machine out. */
+static cw_status split_hosts(const cw_dataset *data, cw_split *split, cw_error *err) {
+    if (data->host_count < 2)
+        return cw_fail(
+            err, CW_INVALID,
+            "split machine: the rows are of one machine (take those of several with --machine all)");
+    cw_status status = folds_alloc(data, split, data->host_count, err);
+    if (status != CW_OK) return status;
+    deal(data, data->host, split);
+    for (size_t f = 0; f < split->count; f++) {
+        snprintf(split->folds[f].name, sizeof split->folds[f].name, "%s", data->hosts[f].fingerprint);
+        if (split->folds[f].test_count == 0 || split->folds[f].train_count == 0)
+            return cw_fail(err, CW_INVALID, "split machine: only one machine has such rows");
+    }
+    return CW_OK;
+}
+
 /* Rows in random order. parts > 0: dealt to so many folds; else the first `held` are the only fold's tests.
  */
 static cw_status split_rows(const cw_dataset *data, size_t parts, size_t held, uint64_t seed, cw_split *split,
@@ -244,12 +262,14 @@ cw_status cw_split_make(const cw_dataset *data, const char *split, uint64_t seed
     if ((size_t)snprintf(out->name, sizeof out->name, "%s", split) < sizeof out->name) {
         if (strcmp(split, "network") == 0) return split_nets(data, by_shape, out, err);
         if (strcmp(split, "near") == 0) return split_nets(data, by_near, out, err);
+        if (strcmp(split, "machine") == 0) return split_hosts(data, out, err);
         if (strcmp(split, "group") == 0) return split_groups(data, seed, out, err);
         if (strncmp(split, "kfold:", 6) == 0) return split_kfold(data, split + 6, seed, out, err);
         if (strncmp(split, "holdout:", 8) == 0) return split_holdout(data, split + 8, seed, out, err);
     }
     return cw_fail(err, CW_INVALID,
-                   "no split is called %.60s (there are: network, near, group, kfold:N, holdout:F)", split);
+                   "no split is called %.60s (there are: network, near, group, machine, kfold:N, holdout:F)",
+                   split);
 }
 
 void cw_split_release(cw_split *split) {

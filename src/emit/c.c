@@ -282,6 +282,13 @@ static void put_variables(emitter *e) {
         cw_buf_printf(&e->out, "    const int64_t %s = p->%s;\n", #field, #field);
     CW_PROBLEM_FIELDS(X)
 #undef X
+    const cw_host *host = e->model->host;
+#define X(field)                                                                                             \
+    if (needs(e, #field))                                                                                    \
+        cw_buf_printf(&e->out, "    const int64_t %s = %lld; /* of the machine */\n", #field,                \
+                      (long long)(host ? host->field : 0));
+    CW_HOST_FIELDS(X)
+#undef X
     for (size_t i = 0; i < CW_COUNT(pads); i++)
         if (needs(e, pads[i].name)) /* padding that no window reads does not count */
             cw_buf_printf(&e->out, "    const int64_t %s_ = %s, %s = %s_ > 0 ? %s_ : 0;\n", pads[i].name,
@@ -482,6 +489,10 @@ static cw_status resolve(emitter *e, cw_error *err) {
         if (!e->features[i])
             return cw_fail(err, CW_MISMATCH, "this convwise does not have the model's feature '%.60s'",
                            m->columns[i]);
+        if (cw_feature_of_host(e->features[i]) && !m->host)
+            return cw_fail(err, CW_INVALID,
+                           "the model was trained on several machines: say for which to emit (--machine, or "
+                           "cw_model_on)");
     }
     m->learner->columns_used(m->state, e->used);
     return CW_OK;

@@ -102,6 +102,12 @@ struct cw_model {
      * "no_harm"), and the groups for which the static order chooses instead: bit k = the group that whoever
      * binds the columns numbers k. NULL and 0 = not looked for. */
     json_t *no_harm;
+    /* The machines of the rows, where there are several or the features read them: a list of objects that
+     * whoever binds the columns understands; and the numbers of the machine to choose for (src/problem's
+     * cw_host). NULL = none, not known. */
+    json_t *hosts;
+    void *host;
+    bool host_asked; /* host was asked for; else it is the only one of the rows, and a context knows better */
     uint32_t static_groups;
     /* Provenance: free text, for people and for the emitted header. Never NULL. */
     char *feature_set, *machine, *cpu, *data_hash, *tool_version, *settings;

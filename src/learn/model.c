@@ -44,6 +44,8 @@ void cw_model_free(cw_model *model) {
     for (size_t i = 0; i < TEXT_FIELDS; i++) cw_free(*fields[i].value);
     json_decref(model->validation);
     json_decref(model->no_harm);
+    json_decref(model->hosts);
+    cw_free(model->host);
     cw_free(model);
 }
 
@@ -224,6 +226,15 @@ static cw_status read_no_harm(const reader *r, const json_t *json, cw_model *m) 
     return m->no_harm ? CW_OK : cw_fail_memory(r->err);
 }
 
+static cw_status read_hosts(const reader *r, const json_t *json, cw_model *m) {
+    const json_t *hosts = json_object_get(json, "machines");
+    if (!hosts || json_is_null(hosts)) return CW_OK;
+    if (!json_is_array(hosts) || json_array_size(hosts) == 0 || json_array_size(hosts) > CW_MODEL_MOST)
+        return REFUSE(r, "machines: must be a list of 1 to %d machines", CW_MODEL_MOST);
+    m->hosts = json_deep_copy(hosts);
+    return m->hosts ? CW_OK : cw_fail_memory(r->err);
+}
+
 static cw_status read_state(const reader *r, const json_t *json, cw_model *m) {
     const json_t *state = json_object_get(json, "state");
     cw_error inner;
@@ -265,6 +276,7 @@ cw_status cw_model_from_json(const json_t *json, const char *where, cw_model **o
     if (status == CW_OK) status = read_facts(&r, json, m);
     if (status == CW_OK) status = read_calibration(&r, json, m);
     if (status == CW_OK) status = read_no_harm(&r, json, m);
+    if (status == CW_OK) status = read_hosts(&r, json, m);
     if (status == CW_OK) status = read_state(&r, json, m);
     if (status == CW_OK)
         *out = m;
@@ -344,6 +356,7 @@ json_t *cw_model_to_json(const cw_model *m) {
     bad |= json_object_set_new(json, "calibration",
                                m->calibration ? cw_calibration_save(m->calibration) : json_null());
     bad |= json_object_set_new(json, "no_harm", m->no_harm ? json_deep_copy(m->no_harm) : json_null());
+    if (m->hosts) bad |= json_object_set_new(json, "machines", json_deep_copy(m->hosts));
     bad |= json_object_set_new(json, "state", m->learner->save(m->state));
     if (!bad) return json;
     json_decref(json);

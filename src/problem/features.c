@@ -3,10 +3,10 @@
 #include <string.h>
 
 #define R CW_SET_RAW
-#define E CW_SET_ENGINEERED
-#define B (CW_SET_RAW | CW_SET_ENGINEERED)
+#define E (CW_SET_ENGINEERED | CW_SET_POOLED)
+#define B (CW_SET_RAW | CW_SET_ENGINEERED | CW_SET_POOLED)
 #define S CW_SET_SEED
-
+#define P CW_SET_POOLED
 /* X(name, sets, expression, why). Integer arithmetic is exact in 64 bit for every valid problem; a ratio is
  * one division of two exact integers. */
 #define CW_FEATURES(X)                                                                                       \
@@ -88,6 +88,43 @@
     X(icg_mod64, E, icg % 64, "remainder of a large block along the input channels")                         \
     X(ocg_mod128, E, ocg % 128, "remainder of a large block along the output channels")                      \
     X(tiles_f2, E, mb *((oh + 1) / 2) * ((ow + 1) / 2), "tiles of 2x2: rows of Winograd's GEMMs")            \
+    X(m_cores, P, m_cores, "cores of the machine")                                                           \
+    X(m_l1d, P, m_l1d, "bytes of its first data cache")                                                      \
+    X(m_l2, P, m_l2, "bytes of its second cache")                                                            \
+    X(m_l3, P, m_l3, "bytes of its third cache")                                                             \
+    X(m_vector, P, m_vector, "bytes of its vector register")                                                 \
+    X(wei_over_l2, P,                                                                                        \
+      (double)(oc * icg * taps *                                                                             \
+               (prec == 0                ? 4                                                                 \
+                : prec == 1 || prec == 4 ? 1                                                                 \
+                                         : 2)) /                                                             \
+          (double)(m_l2 > 0 ? m_l2 : 1),                                                                     \
+      "do the weights stay in the second cache")                                                             \
+    X(src_over_l2, P,                                                                                        \
+      (double)(inputs * ic *                                                                                 \
+               (prec == 0                ? 4                                                                 \
+                : prec == 1 || prec == 4 ? 1                                                                 \
+                                         : 2)) /                                                             \
+          (double)(m_l2 > 0 ? m_l2 : 1),                                                                     \
+      "does the source stay in the second cache")                                                            \
+    X(bytes_over_l3, P,                                                                                      \
+      (double)((inputs * ic + oc * icg * taps + outputs * oc) * (prec == 0                ? 4                \
+                                                                 : prec == 1 || prec == 4 ? 1                \
+                                                                                          : 2)) /            \
+          (double)(m_l3 > 0 ? m_l3 : 1),                                                                     \
+      "does all of it stay in the third cache")                                                              \
+    X(wei_col_over_l1, P,                                                                                    \
+      (double)(icg * taps *                                                                                  \
+               (prec == 0                ? 4                                                                 \
+                : prec == 1 || prec == 4 ? 1                                                                 \
+                                         : 2)) /                                                             \
+          (double)(m_l1d > 0 ? m_l1d : 1),                                                                   \
+      "does one output channel's reduction stay in the first cache")                                         \
+    X(ocg_mod_vector, P, ocg % (m_vector >= 4 ? m_vector / 4 : 1),                                           \
+      "remainder of a vector of floats along the output channels")                                           \
+    X(blocks_over_cores, P,                                                                                  \
+      (double)(g * ((outputs + 63) / 64) * ((ocg + 63) / 64)) / (double)(m_cores > 0 ? m_cores : 1),         \
+      "blocks of 64x64 a core")                                                                              \
     X(tensor_1, S, ic, "input channels; the ten columns of the seed's experiment, in its order")             \
     X(tensor_2, S, ih, "input height")                                                                       \
     X(tensor_3, S, iw, "input width")                                                                        \
@@ -129,10 +166,32 @@ unsigned cw_feature_set(const char *name) {
     if (strcmp(name, "raw") == 0) return CW_SET_RAW;
     if (strcmp(name, "engineered") == 0) return CW_SET_ENGINEERED;
     if (strcmp(name, "seed") == 0) return CW_SET_SEED;
+    if (strcmp(name, "pooled") == 0) return CW_SET_POOLED;
     return 0;
 }
 
+cw_host cw_host_of(const cw_machine *machine) {
+    static const struct {
+        const char *isa;
+        int64_t bytes;
+    } vectors[] = {{"sse41", 16}, {"neon", 16}, {"avx2", 32}, {"avx512", 64}};
+    cw_host host = {
+        .m_cores = machine->cores, .m_l1d = machine->l1d, .m_l2 = machine->l2, .m_l3 = machine->l3};
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
+        if (strcmp(machine->isa, vectors[i].isa) == 0) host.m_vector = vectors[i].bytes;
+    return host;
+}
+
+bool cw_feature_of_host(const cw_feature *feature) {
+    return feature->sets == CW_SET_POOLED; /* the set is the engineered ones and those */
+}
+
 void cw_features_eval(const cw_feature *const *features, size_t count, const cw_problem *p, double *out) {
+    cw_features_eval_on(features, count, p, NULL, out);
+}
+
+void cw_features_eval_on(const cw_feature *const *features, size_t count, const cw_problem *p,
+                         const cw_host *host, double *out) {
     cw_sizes s;
     cw_problem_sizes(p, &s);
     cw_variables v = {.od = s.od,
@@ -145,6 +204,9 @@ void cw_features_eval(const cw_feature *const *features, size_t count, const cw_
                       .taps = s.gemm_k / (p->ic / p->g)};
 #define X(field) v.field = p->field;
     CW_PROBLEM_FIELDS(X)
+#undef X
+#define X(field) v.field = host ? host->field : 0;
+    CW_HOST_FIELDS(X)
 #undef X
     for (size_t i = 0; i < count; i++) out[i] = features[i]->eval(&v);
 }

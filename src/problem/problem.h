@@ -3,7 +3,7 @@
 #ifndef CW_PROBLEM_H
 #define CW_PROBLEM_H
 
-#include "../../include/convwise.h"
+#include "../../include/convwise/backend.h"
 
 enum { CW_DIM_MAX = 1 << 20, CW_PAD_EXCESS = 16, CW_THREADS_MAX = 1024 };
 
@@ -31,7 +31,8 @@ static inline int32_t cw_extent(int32_t k, int32_t d) {
 #define CW_KIND_FIELDS(X)                                                                                    \
     X(kh, p->kh)                                                                                             \
     X(kw, p->kw)                                                                                             \
-    X(kd, p->kd) X(sh, p->sh) X(sw, p->sw) X(sd, p->sd) X(dh, p->dh) X(dw, p->dw) X(dd, p->dd)               \
+    X(kd, p->kd)                                                                                             \
+    X(sh, p->sh) X(sw, p->sw) X(sd, p->sd) X(dh, p->dh) X(dw, p->dw) X(dd, p->dd)                            \
         X(grouping, p->g == 1       ? 0                                                                      \
                     : p->g == p->ic ? 2                                                                      \
                                     : 1) /* dense, grouped, depthwise */                                     \
@@ -70,18 +71,28 @@ cw_family cw_family_of_onednn(const char *info);
  * expression is compiled here and printed by the emitter, so both compute the same. Its variables are those
  * of CW_FEATURE_VARIABLES as int64_t; it may use + - * / % ?: comparisons and casts to double, at most one
  * rounding (no a*b+c in double: a compiler may fuse it) and no function. */
-enum { CW_SET_RAW = 1, CW_SET_ENGINEERED = 2, CW_SET_SEED = 4 };
+enum { CW_SET_RAW = 1, CW_SET_ENGINEERED = 2, CW_SET_SEED = 4, CW_SET_POOLED = 8 };
 
 /* What expressions may name: the fields of a canonical problem; the output's size (od is 1 in two
  * dimensions); channels a group; inputs and outputs = points of the source and the destination over batch and
- * space; taps = points of the kernel. */
+ * space; taps = points of the kernel; numbers of the machine (cw_host). */
+#define CW_HOST_FIELDS(X) X(m_cores) X(m_l1d) X(m_l2) X(m_l3) X(m_vector)
 #define CW_FEATURE_VARIABLES(X)                                                                              \
-    CW_PROBLEM_FIELDS(X) X(od) X(oh) X(ow) X(icg) X(ocg) X(inputs) X(outputs) X(taps)
+    CW_PROBLEM_FIELDS(X) X(od) X(oh) X(ow) X(icg) X(ocg) X(inputs) X(outputs) X(taps) CW_HOST_FIELDS(X)
 typedef struct cw_variables {
 #define X(name) int64_t name;
     CW_FEATURE_VARIABLES(X)
 #undef X
 } cw_variables;
+
+/* What features say of a machine: cores, bytes of the caches that a core sees and of a vector register; 0 =
+ * not known. */
+typedef struct cw_host {
+#define X(name) int64_t name;
+    CW_HOST_FIELDS(X)
+#undef X
+} cw_host;
+cw_host cw_host_of(const cw_machine *machine);
 
 typedef struct cw_feature {
     const char *name;
@@ -95,9 +106,14 @@ extern const cw_feature cw_features[];
 extern const size_t cw_feature_count;
 /* NULL = unknown name. */
 const cw_feature *cw_feature_find(const char *name);
-/* The mask of a set's name ("raw", "engineered", "seed"), 0 = unknown. */
+/* The mask of a set's name ("raw", "engineered", "seed", "pooled"), 0 = unknown. */
 unsigned cw_feature_set(const char *name);
 /* Values of the features of a list, in its order. */
 void cw_features_eval(const cw_feature *const *features, size_t count, const cw_problem *p, double *out);
+/* The same on a machine; host NULL: nothing is known of it. */
+void cw_features_eval_on(const cw_feature *const *features, size_t count, const cw_problem *p,
+                         const cw_host *host, double *out);
+/* Does the feature read numbers of the machine? */
+bool cw_feature_of_host(const cw_feature *feature);
 
 #endif

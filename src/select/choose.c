@@ -14,6 +14,20 @@ static cw_status check(const cw_model *model, const cw_problem *p, cw_error *err
     return cw_problem_check(p, err);
 }
 
+/* The machine to choose for: the one asked for, else the context's, else the model's only one. Features that
+ * read one need it. */
+static cw_status host_of(const cw_model *model, const cw_context *ctx, cw_host *out, cw_error *err) {
+    bool own = model->host && (model->host_asked || !ctx);
+    *out = own ? *(const cw_host *)model->host : ctx ? cw_host_of(&ctx->machine) : (cw_host){0};
+    for (size_t i = 0; !model->host && !ctx && i < model->column_count; i++)
+        if (cw_feature_of_host(model->bound[i]))
+            return cw_fail(
+                err, CW_INVALID,
+                "the model was trained on several machines: say for which to choose (--machine, or "
+                "cw_model_on)");
+    return CW_OK;
+}
+
 static const cw_found *find(const cw_found *found, size_t count, const char *name) {
     for (size_t i = 0; i < count; i++)
         if (strcmp(found[i].impl->name, name) == 0) return &found[i];
@@ -47,6 +61,7 @@ typedef struct question {
     const cw_model *model;
     const cw_context *ctx; /* NULL = only what the model saw is known */
     const cw_problem *p;   /* canonical */
+    cw_host host;
     const cw_limits *limits;
     cw_sizes sizes;
     const cw_found *found;
@@ -102,7 +117,7 @@ typedef struct prediction {
 static void predict(const question *q, prediction *to) {
     const cw_model *model = q->model;
     double x[CW_MODEL_MOST];
-    cw_features_eval((const cw_feature *const *)model->bound, model->column_count, q->p, x);
+    cw_features_eval_on((const cw_feature *const *)model->bound, model->column_count, q->p, &q->host, x);
     model->learner->predict(model->state, x, to->cost, to->share, to->ns);
     to->by_order = cw_model_apply_static(model, cw_problem_shape_group(q->p), to->cost);
     for (size_t c = 0; c < model->class_count; c++) {
@@ -234,7 +249,8 @@ cw_status cw_choose_within(const cw_model *model, cw_context *ctx, const cw_prob
     question q = {.model = model, .ctx = ctx, .p = &canonical, .limits = limits ? limits : &none};
     answer a = {.out = out, .capacity = capacity};
     cw_problem_sizes(&canonical, &q.sizes);
-    if (ctx) status = cw_context_list(ctx, &canonical, &found, &q.found_count, err);
+    status = host_of(model, ctx, &q.host, err);
+    if (status == CW_OK && ctx) status = cw_context_list(ctx, &canonical, &found, &q.found_count, err);
     if (status != CW_OK) return status;
     q.found = found;
     status = choose(&q, &a, err);
@@ -258,7 +274,10 @@ cw_status cw_model_explain(const cw_model *model, const cw_problem *p, char **ou
     if (status != CW_OK) return status;
     cw_problem canonical = *p;
     cw_problem_canonical(&canonical);
-    cw_features_eval((const cw_feature *const *)model->bound, model->column_count, &canonical, x);
+    cw_host host;
+    status = host_of(model, NULL, &host, err); /* it has one: the choice above was made */
+    if (status != CW_OK) return status;
+    cw_features_eval_on((const cw_feature *const *)model->bound, model->column_count, &canonical, &host, x);
     model->learner->explain(model->state, x, (const char *const *)model->columns,
                             (const char *const *)model->classes, &buf);
     if (cw_model_apply_static(model, cw_problem_shape_group(&canonical), x))

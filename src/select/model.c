@@ -31,6 +31,76 @@ static bool same_names(char *const *names, size_t count, const char *const *ours
     return same;
 }
 
+/* ---- Machines ---- */
+
+static bool read_host(const json_t *machine, cw_host *out) {
+    bool fine = json_is_string(json_object_get(machine, "fingerprint"));
+#define X(field)                                                                                             \
+    const json_t *field = json_object_get(machine, &#field[2]); /* without "m_" */                           \
+    fine = fine && json_is_integer(field) && json_integer_value(field) >= 0;                                 \
+    out->field = json_integer_value(field);
+    CW_HOST_FIELDS(X)
+#undef X
+    return fine;
+}
+
+static cw_status set_host(cw_model *model, const cw_host *host, bool asked, cw_error *err) {
+    model->host_asked = asked;
+    if (!model->host) model->host = cw_alloc(sizeof *host);
+    if (!model->host) return cw_fail_memory(err);
+    *(cw_host *)model->host = *host;
+    return CW_OK;
+}
+
+/* A model of one machine chooses for it. */
+static cw_status bind_hosts(cw_model *model, const char *where, cw_error *err) {
+    cw_host host = {0};
+    size_t count = json_array_size(model->hosts);
+    for (size_t i = 0; i < count; i++)
+        if (!read_host(json_array_get(model->hosts, i), &host))
+            return cw_fail(
+                err, CW_FORMAT,
+                "%.120s: machines[%zu]: must have a fingerprint and the whole numbers cores, l1d, l2, l3, "
+                "vector from 0",
+                where, i);
+    return count == 1 ? set_host(model, &host, false, err) : CW_OK;
+}
+
+/* "cores,l1d,l2,l3,vector" */
+static bool parse_host(const char *text, cw_host *out) {
+    char copy[128], *rest = copy, *part;
+    int64_t values[5];
+    size_t count = 0;
+    if ((size_t)snprintf(copy, sizeof copy, "%s", text) >= sizeof copy) return false;
+    while ((part = strsep(&rest, ",")))
+        if (count == CW_COUNT(values) || !cw_parse_int(part, 0, INT64_C(1) << 40, &values[count++]))
+            return false;
+    if (count != CW_COUNT(values)) return false;
+    *out = (cw_host){values[0], values[1], values[2], values[3], values[4]};
+    return true;
+}
+
+cw_status cw_model_on(cw_model *model, const char *machine, cw_error *err) {
+    cw_host host;
+    if (strcmp(machine, "here") == 0) {
+        cw_machine here;
+        cw_machine_detect(&here);
+        host = cw_host_of(&here);
+        return set_host(model, &host, true, err);
+    }
+    for (size_t i = 0; i < json_array_size(model->hosts); i++) {
+        const json_t *known = json_array_get(model->hosts, i);
+        if (strcmp(json_string_value(json_object_get(known, "fingerprint")), machine) != 0) continue;
+        read_host(known, &host);
+        return set_host(model, &host, true, err);
+    }
+    if (parse_host(machine, &host)) return set_host(model, &host, true, err);
+    return cw_fail(err, CW_NOT_FOUND,
+                   "machine \"%.60s\" is none that the model was trained on, nor \"here\", nor five numbers "
+                   "CORES,L1D,L2,L3,VECTOR (caches and vector register in bytes)",
+                   machine);
+}
+
 static cw_status bind(cw_model *model, const char *where, cw_error *err) {
     model->bound = cw_alloc_n(model->column_count, sizeof *model->bound);
     if (!model->bound) return cw_fail_memory(err);
@@ -54,7 +124,8 @@ static cw_status bind(cw_model *model, const char *where, cw_error *err) {
                        "%.80s knows other facts of its implementations than this convwise (%s): retrain, or "
                        "use convwise %.20s",
                        where, cw_version(), model->tool_version);
-    return bind_groups(model, where, err);
+    cw_status status = bind_groups(model, where, err);
+    return status == CW_OK ? bind_hosts(model, where, err) : status;
 }
 
 cw_status cw_model_parse(const char *text, size_t length, const char *where, cw_model **out, cw_error *err) {
