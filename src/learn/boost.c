@@ -388,6 +388,10 @@ static cw_status finish(trainer *t, void **state, cw_error *err) {
     draft->trees.temperature = t->options->temperature;
     draft->trees.share = CW_SHARE_SOFTMAX;
     draft->trees.log_time = t->timed;
+    const double nothing = 0; /* a state has at least one tree */
+    if (draft->trees.tree_count == 0 &&
+        (!cw_trees_begin(draft, 0, 1) || cw_trees_add_leaf(draft, &nothing) == SIZE_MAX))
+        return cw_fail_memory(err);
     t->draft = NULL; /* finish takes it */
     cw_status status = cw_trees_finish(draft, &trees, err);
     if (status == CW_OK) *state = trees;
