@@ -90,9 +90,18 @@ typedef struct spec {
 /* Every learner of the table has a row: see every_learner_takes_part. New ones at the end: tests below name
  * the first three by number. */
 static const spec specs[] = {
-    {"stump", "tree", "raw", 1, 1},       {"shallow", "tree", "raw", 4, 1},
-    {"deep", "tree", "engineered", 0, 1}, {"leafy", "tree", "engineered", 0, 8},
-    {"bayes_raw", "bayes", "raw", 0, 1},  {"bayes", "bayes", "engineered", 0, 1},
+    {"stump", "tree", "raw", 1, 1},
+    {"shallow", "tree", "raw", 4, 1},
+    {"deep", "tree", "engineered", 0, 1},
+    {"leafy", "tree", "engineered", 0, 8},
+    {"bayes_raw", "bayes", "raw", 0, 1},
+    {"bayes", "bayes", "engineered", 0, 1},
+    {"forest", "forest", "engineered", 4, 8},
+    {"extra_trees", "extra-trees", "raw", 4, 8},
+    {"regret_forest", "regret-forest", "raw", 4, 8},
+    {"regret_tree", "regret-tree", "engineered", 4, 8},
+    {"boost", "boost", "engineered", 3, 8},
+    {"boost_time", "boost-time", "raw", 3, 8},
 };
 
 static void fill_matrix(cw_matrix *m, const rows *all, const cw_feature *const *features, cw_rng *rng) {
@@ -175,8 +184,11 @@ static cw_model *make_model(const spec *s, const rows *all) {
     assert_non_null(model->learner);
     cw_matrix m = {.rows = all->count, .columns = model->column_count, .classes = CLASSES};
     fill_matrix(&m, all, features, &rng);
-    cw_learn_options options = {
-        .max_depth = s->max_depth, .min_leaf = s->min_leaf, .var_smoothing = 1e-9, .seed = 1};
+    cw_learn_options options = model->learner->defaults;
+    options.max_depth = s->max_depth;
+    options.min_leaf = s->min_leaf;
+    if (options.trees) options.trees = 3;
+    options.seed = 1;
     assert_ok(model->learner->train(&m, &options, &model->state, &err), err);
     static const char *const by_order[] = {"f32 1x1", "u8 3x3s1", "bf16 other"};
     json_t *groups = json_array();
