@@ -306,13 +306,47 @@ uint32_t cw_trees_leaf(const cw_trees *t, size_t tree, const float *x) {
     return t->node[at].next;
 }
 
+/* The child that the row goes to; a leaf stays. Without branches: which way a row goes cannot be foreseen. */
+static inline uint32_t step(const cw_trees_node *node, const float *x, uint32_t at) {
+    const cw_trees_node *n = node + at;
+    const uint32_t column = (uint32_t)n->column, inner = (column >> 31) - 1; /* all bits or none */
+    const uint32_t left = -(uint32_t)(x[column & inner] <= n->threshold);
+    const uint32_t to = n->next ^ ((n->next ^ (at + 1)) & left);
+    return at ^ ((at ^ to) & inner);
+}
+
+/* As cw_trees_leaf for `count` trees from `first` on, side by side: what one waits for is hidden by the
+ * others. */
+enum { LANES = 4 };
+static void find_leaves(const cw_trees *t, size_t first, size_t count, const float *x, uint32_t *leaf) {
+    const cw_trees_node *node = t->node;
+    const cw_trees_tree *tree = t->tree + first, *last = tree + count - 1;
+    uint32_t a = tree->root, b = count > 1 ? tree[1].root : a, c = count > 2 ? tree[2].root : a,
+             d = last->root;
+    size_t before;
+    do {
+        before = (size_t)a + b + c + d; /* nodes are only left behind: the sum grows until all have arrived */
+        a = step(node, x, a);
+        b = step(node, x, b);
+        c = step(node, x, c);
+        d = step(node, x, d);
+    } while ((size_t)a + b + c + d != before);
+    const uint32_t at[LANES] = {a, b, c, d};
+    for (size_t i = 0; i < count; i++) leaf[i] = node[at[i]].next;
+}
+
 void cw_trees_sums(const cw_trees *t, const float *x, int32_t *sum) {
     memcpy(sum, t->base, t->classes * sizeof *sum);
-    for (size_t i = 0; i < t->tree_count; i++) {
-        size_t from = cw_trees_leaf(t, i, x), width = t->tree[i].width;
-        int32_t *to = sum + t->tree[i].first;
-        for (size_t k = 0; t->value && k < width; k++) to[k] += t->value[from + k];
-        for (size_t k = 0; t->wide && k < width; k++) to[k] += t->wide[from + k];
+    for (size_t first = 0; first < t->tree_count; first += LANES) {
+        size_t count = t->tree_count - first < LANES ? t->tree_count - first : LANES;
+        uint32_t leaf[LANES];
+        find_leaves(t, first, count, x, leaf);
+        for (size_t i = 0; i < count; i++) {
+            size_t width = t->tree[first + i].width;
+            int32_t *to = sum + t->tree[first + i].first;
+            for (size_t k = 0; t->value && k < width; k++) to[k] += t->value[leaf[i] + k];
+            for (size_t k = 0; t->wide && k < width; k++) to[k] += t->wide[leaf[i] + k];
+        }
     }
 }
 

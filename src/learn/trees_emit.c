@@ -29,13 +29,12 @@ static void add(table *t, int64_t value) {
 
 /* How numbers are packed. A leaf's cut has all bits set, which no inner node has. */
 typedef struct packing {
-    const char *code, *column, *word, *slot; /* types in C */
+    const char *code, *word, *slot; /* types in C */
     unsigned column_bits, cut_bits, high_bits;
 } packing;
 
-static const packing narrow = {"unsigned char", "unsigned char", "unsigned int", "unsigned short", 8, 8, 16};
-static const packing wide = {
-    "unsigned int", "unsigned short", "unsigned long long", "unsigned int", 10, 22, 32};
+static const packing narrow = {"unsigned char", "unsigned int", "unsigned short", 8, 8, 16};
+static const packing wide = {"unsigned int", "unsigned long long", "unsigned int", 10, 22, 32};
 
 typedef struct cut {
     int32_t column;
@@ -67,7 +66,7 @@ typedef struct emitter {
     placed *order;   /* trees */
     chunk *chunks;
     size_t cut_count, used, chunk_count;
-    table column, at, slot, root, word, value;
+    table node, slot, root, word, value;
     uint32_t *seen; /* the chunk's rows of values by hash: 1 + row */
     size_t seen_size, row_count;
 } emitter;
@@ -235,26 +234,26 @@ static bool clear_seen(emitter *e, const chunk *k) {
 /* Node `heap` of a complete tree: the children of i are 2i and 2i + 1. Below a leaf all goes left. */
 static void fill(emitter *e, const chunk *k, size_t lane, size_t heap, size_t depth,
                  const cw_trees_node *node) {
-    size_t place = (heap - 1) * LANES + lane;
+    size_t place = k->node + (heap - 1) * 2 * LANES + lane;
     if (depth == k->depth) {
         e->slot.at[k->slot + (heap - ((size_t)1 << depth)) * LANES + lane] = slot_of(e, k, node);
         return;
     }
     bool inner = node && node->column >= 0;
-    e->column.at[k->node + place] = inner ? e->dense[node->column] : 0;
-    e->at.at[k->node + place] = inner ? (int64_t)cut_of(e, node) : ((int64_t)1 << e->pack->cut_bits) - 1;
+    e->node.at[place] = inner ? e->dense[node->column] : 0;
+    e->node.at[place + LANES] = inner ? (int64_t)cut_of(e, node) : ((int64_t)1 << e->pack->cut_bits) - 1;
     fill(e, k, lane, 2 * heap, depth + 1, inner ? node + 1 : node);
     if (inner) fill(e, k, lane, 2 * heap + 1, depth + 1, e->t->node + node->next);
 }
 
 static void add_complete(emitter *e, chunk *k) {
     size_t leaves = (size_t)1 << k->depth;
-    k->node = e->column.count;
+    k->node = e->node.count;
     k->slot = e->slot.count;
     /* At least one: C has no empty tables. */
-    for (size_t i = 0; i < (leaves > 1 ? leaves - 1 : 1) * LANES; i++) add(&e->column, 0), add(&e->at, 0);
+    for (size_t i = 0; i < (leaves > 1 ? leaves - 1 : 1) * 2 * LANES; i++) add(&e->node, 0);
     for (size_t i = 0; i < leaves * LANES; i++) add(&e->slot, 0);
-    if (e->column.failed || e->at.failed || e->slot.failed) return;
+    if (e->node.failed || e->slot.failed) return;
     for (size_t lane = 0; lane < LANES; lane++) {
         const cw_trees *t = e->t;
         bool there = lane < k->count;
@@ -317,7 +316,7 @@ static bool fill_tables(emitter *e) {
         if (e->chunks[i].width == 1 && e->chunks[i - 1].width == 1 &&
             e->chunks[i].first == e->chunks[i - 1].first)
             e->chunks[i - 1].least += e->chunks[i].least;
-    const table *all[] = {&e->column, &e->at, &e->slot, &e->root, &e->word, &e->value};
+    const table *all[] = {&e->node, &e->slot, &e->root, &e->word, &e->value};
     for (size_t i = 0; i < CW_COUNT(all); i++)
         if (all[i]->failed) return false;
     return true;
@@ -440,17 +439,20 @@ static void put_linked_walk(emitter *e) {
     put(e, e->slot.count > 0 ? "        return;\n    }\n" : "    }\n");
 }
 
+/* Lanes count in nodes of the level, doubled: i is twice the number of the node, so that one base and a scale
+ * of 8 reach its column and its cut. */
 static void put_complete_walk(emitter *e) {
     put(e, "    {\n        const unsigned long depth = @_chunk[k].depth, leaves = 1ul << depth;\n"
            "        unsigned long level, ");
-    put_lanes(e, "i# = 1", ", ");
+    put_lanes(e, "i# = 2", ", ");
     put(e, ";\n        const @_slot_t *s = @_slot + @_chunk[k].slot;\n"
-           "        const @_column_t *c = @_column + @_chunk[k].node;\n"
-           "        const @_code_t *t = @_cut + @_chunk[k].node;\n"
+           "        const @_code_t *c = @_node + @_chunk[k].node;\n"
            "        for (level = 0; level < depth; level++) {\n");
-    put_lanes(e, "            i# = 2 * i# + (code[c[8 * i# + # - 8]] > t[8 * i# + # - 8] ? 1u : 0u);\n", "");
+    put_lanes(e,
+              "            i# = 2 * (i# + (unsigned long)(code[c[8 * i# + # - 16]] > c[8 * i# + # - 8]));\n",
+              "");
     put(e, "        }\n");
-    put_lanes(e, "        slot[#] = s[8 * (i# - leaves) + #];\n", "");
+    put_lanes(e, "        slot[#] = s[4 * (i# - 2 * leaves) + #];\n", "");
     put(e, "    }\n");
 }
 
@@ -464,8 +466,6 @@ static void put_walk(emitter *e) {
 
 static void put_codes(emitter *e) {
     cw_buf_printf(e->out, "    %s code[%zu];\n", e->pack->code, e->used ? e->used : 1);
-    cw_buf_printf(e->out, "    int sum[%zu], best = -1, least = 0;\n    unsigned int i, k, slot[%d];\n",
-                  e->t->classes, LANES);
     if (e->used == 0) {
         put(e, "    (void)x; /* every tree is one leaf */\n    code[0] = 0;\n");
         return;
@@ -478,38 +478,82 @@ static void put_codes(emitter *e) {
            "    }\n");
 }
 
+/* Trees of several classes: all sums. Where they have the same classes, as forests do, the compiler is told.
+ */
+static void put_shared(emitter *e, size_t shared) {
+    bool same = true;
+    for (size_t i = 1; i < shared; i++)
+        same = same && e->chunks[i].first == e->chunks[0].first && e->chunks[i].width == e->chunks[0].width;
+    cw_buf_printf(e->out, "    for (i = 0; i < %zu; i++) {\n", shared);
+    if (same)
+        cw_buf_printf(e->out, "        const unsigned int first = %u, width = %u;\n", e->chunks[0].first,
+                      e->chunks[0].width);
+    else
+        put(e, "        const unsigned int first = @_chunk[i].first, width = @_chunk[i].width;\n");
+    cw_buf_printf(e->out, "        unsigned int k, lane, slot[%d];\n", LANES);
+    put(e, "        for (k = 0; k < width && allowed && !allowed[first + k];) k++;\n"
+           "        if (k == width) continue;\n"
+           "        @_walk(code, i, slot);\n");
+    cw_buf_printf(e->out, "        for (lane = 0; lane < %d; lane++) {\n", LANES);
+    cw_buf_printf(e->out, "            const %s *v = ", e->t->wide ? "int" : "short");
+    put(e, "@_value + @_chunk[i].value + slot[lane] * width;\n"
+           "            for (k = 0; k < width; k++) sum[first + k] += v[k];\n"
+           "        }\n    }\n");
+}
+
+static void put_own(emitter *e) {
+    put(e, "/* What a chunk of trees of one class adds. */\n"
+           "static int @_add(const @_code_t *code, unsigned int k) {\n");
+    cw_buf_printf(e->out, "    unsigned int slot[%d];\n", LANES);
+    put(e, "    @_walk(code, k, slot);\n    return (int)(");
+    put_lanes(e, "slot[#]", " + ");
+    cw_buf_printf(e->out, ") - %lld;\n}\n\n", (long long)(LANES * offset_of(e)));
+}
+
+/* Classes by their places in static order. The one that leads after the first chunk of each is finished
+ * first: others then soon have to give up. limit: what a class must stay below to win, equal costs going to
+ * the lower place. */
+static void put_search(emitter *e, bool own) {
+    size_t n = e->t->classes;
+    cw_buf_printf(e->out, "    for (i = 0; i < %zu; i++) {\n", n);
+    put(e, "        const int c = @_class[i].number;\n"
+           "        if (allowed && !allowed[c]) continue;\n");
+    if (own)
+        put(e, "        if (@_class[i].from < @_class[i].end) sum[c] += @_add(code, @_class[i].from);\n");
+    cw_buf_printf(e->out, "        if (best == %zu || sum[c] < least) {\n", n);
+    put(e, "            best = i;\n            least = sum[c];\n        }\n    }\n");
+    cw_buf_printf(e->out, "    if (best == %zu) return -1;\n", n);
+    if (own) {
+        put(e, "    lead = best;\n"
+               "    least = 2147483647;\n");
+        cw_buf_printf(e->out, "    for (i = 0; i <= %zu; i++) {\n", n);
+        put(e, "        const unsigned int place = i == 0 ? lead : i - 1;\n"
+               "        const int c = @_class[place].number, limit = place < best ? least + 1 : least;\n"
+               "        int total = sum[c];\n"
+               "        unsigned int k;\n"
+               "        if ((allowed && !allowed[c]) || (i > 0 && place == lead)) continue;\n"
+               "        for (k = @_class[place].from + 1; k < @_class[place].end; k++) {\n"
+               "            if (total + @_chunk[k].least >= limit) break;\n"
+               "            total += @_add(code, k);\n"
+               "        }\n"
+               "        if (k < @_class[place].end || total >= limit) continue;\n"
+               "        best = place;\n        least = total;\n    }\n");
+    }
+    put(e, "    return @_class[best].number;\n}\n");
+}
+
 static void put_pick(emitter *e, size_t shared) {
+    bool own = shared < e->chunk_count;
+    if (own) put_own(e);
     put(e, "/* The best of the classes with allowed[class] != 0 (NULL = all), -1 = none. */\n"
            "static int @_pick(const double *x, const unsigned char *allowed) {\n");
+    cw_buf_printf(e->out, "    int sum[%zu], least = 0;\n    unsigned int i, best = %zu%s;\n", e->t->classes,
+                  e->t->classes, own ? ", lead" : "");
     put_codes(e);
     cw_buf_printf(e->out, "    for (i = 0; i < %zu; i++)", e->t->classes);
     put(e, " sum[@_class[i].number] = @_class[i].base;\n");
-    if (shared > 0) {
-        cw_buf_printf(e->out, "    for (i = 0; i < %zu; i++) {\n", shared);
-        put(e, "        const unsigned int first = @_chunk[i].first, width = @_chunk[i].width;\n"
-               "        unsigned int lane;\n"
-               "        for (k = 0; k < width && allowed && !allowed[first + k];) k++;\n"
-               "        if (k == width) continue;\n"
-               "        @_walk(code, i, slot);\n");
-        cw_buf_printf(e->out, "        for (lane = 0; lane < %d; lane++) {\n", LANES);
-        cw_buf_printf(e->out, "            const %s *v = ", e->t->wide ? "int" : "short");
-        put(e, "@_value + @_chunk[i].value + slot[lane] * width;\n"
-               "            for (k = 0; k < width; k++) sum[first + k] += v[k];\n"
-               "        }\n    }\n");
-    }
-    cw_buf_printf(e->out, "    for (i = 0; i < %zu; i++) {\n", e->t->classes);
-    put(e,
-        "        const int c = @_class[i].number;\n"
-        "        int total = sum[c];\n"
-        "        if (allowed && !allowed[c]) continue;\n"
-        "        for (k = @_class[i].from; k < @_class[i].end; k++) {\n"
-        "            if (best >= 0 && total + @_chunk[k].least >= least) break; /* cannot win any more */\n"
-        "            @_walk(code, k, slot);\n");
-    put(e, "            total += (int)(");
-    put_lanes(e, "slot[#]", " + ");
-    cw_buf_printf(e->out, ") - %lld;\n        }\n", (long long)(LANES * offset_of(e)));
-    put(e, "        if (k < @_class[i].end || (best >= 0 && total >= least)) continue;\n"
-           "        best = c;\n        least = total;\n    }\n    return best;\n}\n");
+    if (shared > 0) put_shared(e, shared);
+    put_search(e, own);
 }
 
 static void put_all(emitter *e) {
@@ -519,15 +563,12 @@ static void put_all(emitter *e) {
     cw_buf_printf(e->out, "typedef %s %s_code_t;\n", p->code, e->prefix);
     put_cuts(e);
     if (e->slot.count > 0) {
-        put(e, "/* Nodes of complete trees, level by level, eight trees side by side: code of a column > cut "
-               "goes\n"
-               " * from i to 2i + 1, else to 2i. */\n");
-        cw_buf_printf(e->out, "typedef %s %s_column_t;\n", p->column, e->prefix);
-        put_table(e, p->column, "column", &e->column);
-        put_table(e, p->code, "cut", &e->at);
-        put(e, "/* Their leaves: of one class its value, made positive; of several the number of the row of "
-               "values. "
-               "*/\n");
+        put(e,
+            "/* Nodes of complete trees, level by level: columns of eight trees, then their cuts. Where the\n"
+            " * code of the column is above the cut, node i goes to 2i + 1, else to 2i. */\n");
+        put_table(e, p->code, "node", &e->node);
+        put(e, "/* Their leaves: of one class its value, made positive; of several the number of the row of\n"
+               " * values. */\n");
         cw_buf_printf(e->out, "typedef %s %s_slot_t;\n", p->slot, e->prefix);
         put_table(e, p->slot, "slot", &e->slot);
     }
@@ -566,7 +607,7 @@ cw_status cw_trees_emit(const void *state, const char *prefix, const int32_t *st
     cw_free(e.order);
     cw_free(e.chunks);
     cw_free(e.seen);
-    table *all[] = {&e.column, &e.at, &e.slot, &e.root, &e.word, &e.value};
+    table *all[] = {&e.node, &e.slot, &e.root, &e.word, &e.value};
     for (size_t i = 0; i < CW_COUNT(all); i++) cw_free(all[i]->at);
     return ok && !out->failed ? CW_OK : cw_fail_memory(err);
 }

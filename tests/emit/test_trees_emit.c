@@ -22,6 +22,8 @@ static const forest_spec specs[] = {
     {"cuts_255", 64, 1, 3, 1, 6, 0, 255, 0},
     {"cuts_256", 64, 1, 3, 1, 6, 0, 256, 0},
     {"far", 2, 40, 2, 2, 14, 0, 0, 0},
+    {"tied_one", 100, 3, 6, 1, 3, 0.1, 9, 1}, /* whole numbers: sums are often equal */
+    {"tied_spans", 40, 3, 6, 0, 3, 0.1, 9, 1},
     {"wide_one", 30, 5, 4, 1, 6, 0.1, 30, 0x1p-16},
     {"wide_shared", 12, 5, 4, 0, 9, 0.2, 30, 0x1p-16},
 };

@@ -294,6 +294,7 @@ static void test_trees__load_refuses_what_it_cannot_trust(void **state) {
         {"3,4,5,6,7]", "3,4,5,6,7,8]", "values"},
         {"3,4,5,6,7]", "3,4,5,6,16777217]", "values[6]"},
         {"3,4,5,6,7]", "3,4,5,6,-16777217]", "values[6]"},
+        {"3,4,5,6,7]", "3,4,5,6,-16777216]", "class 1: its values can add up"},
         {"3,4,5,6,7]", "3,4,5,6,7.5]", "values[6]"},
     };
     cw_error err;
