@@ -32,7 +32,7 @@ static cw_status train(const cw_matrix *data, const cw_learn_options *options, v
     for (size_t i = 0; status == CW_OK && i < CW_COUNT(members); i++)
         status = add_member(&members[i], data, options, draft, err);
     if (status == CW_OK) {
-        draft->trees.temperature = 0.05; /* as boost */
+        draft->trees.temperature = 0.3; /* as boost */
         status = cw_trees_finish(draft, (cw_trees **)state, err);
         draft = NULL;
     }
@@ -44,7 +44,7 @@ static const cw_learn_options leaves[] = {{.min_leaf = 4}, {.min_leaf = 8}, {.mi
 
 const cw_learner cw_learner_ensemble = {.name = "ensemble",
                                         .summary = "boost and a regret-forest together",
-                                        .defaults = {.trees = 80, .min_leaf = 2},
+                                        .defaults = {.trees = 100, .min_leaf = 2},
                                         .grid = leaves,
                                         .train = train,
                                         CW_TREES_LEARNER};

@@ -341,7 +341,7 @@ static void test_forest__nothing_to_cut_is_one_leaf(void **unused) {
     const double x[] = {7, 7, 7}, time[] = {5, 10, 5, 10, 10, 5};
     const int32_t y[] = {0, 0, 1};
     const cw_matrix m = {.rows = 3, .columns = 1, .classes = 2, .x = x, .y = y, .cost = time};
-    static const char *const all[] = {"forest", "extra-trees", "regret-forest", "regret-tree", "boost", "ensemble"};
+    static const char *const all[] = {"forest", "extra-trees", "regret-forest", "regret-tree"};
     for (size_t i = 0; i < CW_COUNT(all); i++) {
         cw_learn_options options = defaults(all[i], 9);
         cw_trees *trees = train(all[i], &m, &options);
