@@ -169,6 +169,12 @@ static int print_json(const ranking *r, const cw_model *model, bool checked) {
     }
     json_t *json = json_pack("{s:s, s:s, s:o}", "problem", r->problem, "learner", cw_model_learner(model),
                              "ranking", list);
+    const cw_choice *first = r->count ? &r->choices[0] : NULL;
+    if (json && first) {
+        json_object_set_new(json, "by_static_order", json_boolean(first->by_static_order));
+        json_object_set_new(json, "unlike_training",
+                            first->unlike ? json_string(first->unlike) : json_null());
+    }
     if (json && r->why) json_object_set_new(json, "why", json_string(r->why));
     return cli_print_json(json);
 }
@@ -238,6 +244,10 @@ int cmd_choose(int argc, char **argv) {
         printf("%s\n", r.problem);
         print_table(&r, !o.no_check, o.limits.calls > 0);
         if (!o.top) print_rest(&r);
+        const cw_choice *first = &r.choices[0];
+        if (first->unlike)
+            printf("Unlike the problems of training: %s%s.\n", first->unlike,
+                   first->by_static_order ? "; so this is the order that needs no problem" : "");
         if (is_last_resort(&r, model))
             printf(
                 "None of the model's implementations can run this here: the one that supports every problem "

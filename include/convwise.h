@@ -268,6 +268,11 @@ typedef struct cw_choice {
                             against       the fastest, 0.03 = 3 %, as met on training rows that were held out; NaN =
                             not       known,       and for all others */
     double prepare_ns;   /* predicted time to prepare it once, NaN = not known */
+    /* The same for all of a ranking: */
+    bool by_static_order; /* costs are places in the order that needs no problem, not the learner's */
+    const char *unlike;   /* NULL, or in what p is unlike the problems of training (static text). Where it is
+                             4 times larger or smaller in some extent, or runs on other numbers of threads,
+                             the static order ranks */
 } cw_choice;
 
 /* Ranks the model's implementations for p within limits (NULL = none), best first: those that ctx can run in

@@ -93,6 +93,10 @@ cw_status cw_dataset_seen(const cw_dataset *data, const size_t *rows, size_t cou
                           size_t classes, cw_seen **out, cw_error *err);
 /* A row's kind in such a table: one entry a class, NULL = the kind was never seen. */
 const uint8_t *cw_row_seen(const cw_dataset *data, size_t row, const cw_seen *seen);
+/* How far the rows listed reach, with slack: the least and the most of each of CW_EXTENTS that a model of them
+ * answers for. */
+cw_status cw_dataset_extents(const cw_dataset *data, const size_t *rows, size_t count, cw_facts **out,
+                             cw_error *err);
 /* Adds a measurement that took ns, reorders charged or not. */
 void cw_tally_add(cw_tally *tally, const cw_measurement *m, double ns);
 /* What the dataset's measurements (all of them, whichever rows are listed for training) show of each class

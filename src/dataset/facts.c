@@ -60,6 +60,26 @@ static void conclude(const cw_class_info *info, double *fact) {
         if (!isfinite(fact[i])) fact[i] = NAN;
 }
 
+cw_status cw_dataset_extents(const cw_dataset *data, const size_t *rows, size_t count, cw_facts **out,
+                             cw_error *err) {
+    cw_facts *extents = *out = cw_facts_alloc(cw_extent_names, CW_EXTENT_COUNT, 2);
+    if (!extents) return cw_fail_memory(err);
+    double *least = extents->value, *most = extents->value + CW_EXTENT_COUNT;
+    for (size_t i = 0; i < count; i++) {
+        int64_t x[CW_EXTENT_COUNT];
+        cw_problem_extents(&data->problems[rows[i]], x);
+        for (int k = 0; k < CW_EXTENT_COUNT; k++) {
+            if (!((double)x[k] >= least[k])) least[k] = (double)x[k];
+            if (!((double)x[k] <= most[k])) most[k] = (double)x[k];
+        }
+    }
+    for (int k = 0; k < CW_EXTENT_COUNT; k++) {
+        least[k] = ceil(least[k] / cw_extent_slacks[k]);
+        most[k] = fmin(most[k] * cw_extent_slacks[k], CW_EXTENT_MOST);
+    }
+    return CW_OK;
+}
+
 cw_status cw_dataset_facts(const cw_dataset *data, const int32_t *class_of, size_t classes, cw_facts **out,
                            cw_error *err) {
     cw_facts *facts = *out = cw_facts_alloc(cw_fact_names, CW_FACT_COUNT, classes);

@@ -312,8 +312,8 @@ static cw_status see(const cw_dataset *data, const size_t *rows, const class_map
                      cw_error *err) {
     if (data->labelled) return CW_OK;
     cw_status status = cw_dataset_seen(data, rows, m->rows, map->of_data, map->count, &model->seen, err);
-    if (status == CW_OK)
-        status = cw_dataset_facts(data, map->of_data, map->count, &model->facts, err);
+    if (status == CW_OK) status = cw_dataset_extents(data, rows, m->rows, &model->extents, err);
+    if (status == CW_OK) status = cw_dataset_facts(data, map->of_data, map->count, &model->facts, err);
     if (status != CW_OK || (options->absent != CW_ABSENT_SLOW && options->mask != CW_MASK_KIND))
         return status;
     *lost = find_lost(data, rows, m, model->seen);

@@ -121,7 +121,10 @@ static cw_pick pick_learned(const cw_knowledge *know, size_t learner, size_t row
     if (!of.time && !of.seen) return fall_back(know, row);
     double *share = model->calibration ? know->scratch + model->class_count : NULL;
     model->learner->predict(model->state, data->x + row * data->columns, know->scratch, share, NULL);
-    if (cw_model_apply_static(model, cw_problem_shape_group(&data->problems[row]), know->scratch))
+    const cw_problem *p = &data->problems[row];
+    bool outside = cw_problem_outside(p, cw_model_bounds(model, 0), cw_model_bounds(model, 1)) != NULL;
+    if (outside) cw_model_take_static(model, know->scratch);
+    if (outside || cw_model_apply_static(model, cw_problem_shape_group(p), know->scratch))
         share = NULL; /* nothing is promised of the order */
     int64_t best = -1, unmasked = -1;
     bool unmasked_runs = false;

@@ -7,6 +7,7 @@
 #include "../problem/problem.h"
 #include "../../include/convwise/tools.h"
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -74,6 +75,8 @@ static bool names(const char *expression, const char *variable) {
 static bool needs(const emitter *e, const char *variable) {
     for (size_t i = 0; i < e->model->column_count; i++)
         if (e->used[i] && names(e->features[i]->expression, variable)) return true;
+    for (size_t i = 0; e->model->extents && i < CW_EXTENT_COUNT; i++)
+        if (names(cw_extent_expressions[i], variable)) return true;
     return false;
 }
 
@@ -249,7 +252,7 @@ static void put_check(emitter *e) {
 #define X(symbol, name) +1
     const int precs = 0 CW_PRECS(X), layouts = 0 CW_LAYOUTS(X), dirs = 0 CW_DIRS(X);
 #undef X
-    put(e, "/* Features of a valid problem; 0 = not valid. */\n"
+    put(e, "/* Features of a valid problem; 0 = not valid, 2 = far outside of what training had. */\n"
            "static int @_features(const @_problem *p, double *x) {\n");
     cw_buf_put(&e->out, check_text);
     cw_buf_printf(
@@ -298,6 +301,21 @@ static void put_variables(emitter *e) {
             cw_buf_printf(&e->out, "    const int64_t %s = %s;\n", counts[i].name, counts[i].value);
 }
 
+/* The last of the features: are the extents within bounds? Whole numbers, so a bound may be rounded inwards.
+ * Without branches, as all are within nearly always. */
+static void put_extents(emitter *e) {
+    const double *least = cw_model_bounds(e->model, 0), *most = cw_model_bounds(e->model, 1);
+    cw_buf_put(&e->out, "    return 1 + (0");
+    for (size_t i = 0; i < CW_EXTENT_COUNT; i++) {
+        const char *name = cw_extent_names[i], *expression = cw_extent_expressions[i];
+        double smallest = strcmp(name, "id") == 0 ? 0 : 1; /* of a valid problem */
+        if (ceil(least[i]) > smallest)
+            cw_buf_printf(&e->out, " |\n        (%s < %.0f)", expression, ceil(least[i]));
+        if (!isnan(most[i])) cw_buf_printf(&e->out, " |\n        (%s > %.0f)", expression, floor(most[i]));
+    }
+    cw_buf_put(&e->out, " ? 1 : 0);\n}\n\n");
+}
+
 static void put_features(emitter *e) {
     size_t used = 0;
     put_check(e);
@@ -309,7 +327,10 @@ static void put_features(emitter *e) {
         used++;
     }
     if (!used) cw_buf_put(&e->out, "    x[0] = 0; /* the model reads no feature */\n");
-    cw_buf_put(&e->out, "    return 1;\n}\n\n");
+    if (e->model->extents)
+        put_extents(e);
+    else
+        cw_buf_put(&e->out, "    return 1;\n}\n\n");
 }
 
 /* Tables of the kinds of kernel that training saw, and of the classes that had a time on each. */
@@ -374,7 +395,9 @@ static void put_groups(emitter *e) {
 static void put_masked(emitter *e) {
     const cw_model *m = e->model;
     const size_t n = m->class_count;
-    put(e, "static int @_masked(const @_problem *p, const double *x, const unsigned char *allowed) {\n"
+    put(e, "/* by_order: what the model learned does not count here. */\n"
+           "static int @_masked(const @_problem *p, const double *x, const unsigned char *allowed, int "
+           "by_order) {\n"
            "    const unsigned char *may = allowed;\n"
            "    int index = -1, i;\n");
     if (m->seen) {
@@ -386,15 +409,16 @@ static void put_masked(emitter *e) {
                       "    if (seen) may = allowed ? both : seen;\n",
                       n, n);
     }
-    put(e, !m->seen           ? "    if (!@_by_order(p)) index = @_pick(x, may);\n"
-           : m->static_groups ? "    if (seen && !@_by_order(p)) index = @_pick(x, may);\n"
-                              : "    if (seen) index = @_pick(x, may);\n");
+    if (m->static_groups) put(e, "    by_order = by_order || @_by_order(p);\n");
+    put(e, m->seen ? "    if (seen && !by_order) index = @_pick(x, may);\n"
+                   : "    if (!by_order) index = @_pick(x, may);\n");
     cw_buf_printf(&e->out, "    for (i = 0; index < 0 && i < %zu; i++)\n", n);
     put(e, "        if (!may || may[@_order[i]]) index = @_order[i];\n");
     if (m->seen) {
         cw_buf_printf(&e->out, "    for (i = 0; index < 0 && i < %zu; i++)\n", n);
         put(e, "        if (!allowed || allowed[@_order[i]]) index = @_order[i];\n");
     }
+    if (!m->seen && !m->static_groups) put(e, "    (void)p;\n");
     put(e, "    return index;\n}\n\n");
 }
 
@@ -407,15 +431,16 @@ static void put_choose(emitter *e) {
         cw_buf_put(&e->out, ",\n");
     }
     put(e, "};\n\n");
-    bool masked = m->seen || m->static_groups;
+    bool masked = m->seen || m->static_groups || m->extents;
     if (m->seen) put_kinds(e);
     if (masked) put_order(e);
     if (m->static_groups) put_groups(e);
     if (masked) put_masked(e);
     put(e, "int @_choose(const @_problem *p, const unsigned char *allowed, const char **name) {\n");
     cw_buf_printf(&e->out, "    double x[%zu];\n", m->column_count);
-    put(e, masked ? "    const int index = @_features(p, x) ? @_masked(p, x, allowed) : -1;\n"
-                  : "    const int index = @_features(p, x) ? @_pick(x, allowed) : -1;\n");
+    put(e, "    const int valid = @_features(p, x);\n");
+    put(e, masked ? "    const int index = valid ? @_masked(p, x, allowed, valid == 2) : -1;\n"
+                  : "    const int index = valid ? @_pick(x, allowed) : -1;\n");
     put(e, "    if (name) *name = index < 0 ? NULL : @_names[index];\n"
            "    return index;\n}\n");
 }

@@ -41,7 +41,7 @@ json_t *cw_facts_save(const cw_facts *facts) {
         bad |= json_array_append_new(classes, row);
     }
     bad |= json_object_set_new(object, "fields", names);
-    bad |= json_object_set_new(object, "classes", classes);
+    bad |= json_object_set_new(object, "rows", classes);
     if (!bad) return object;
     json_decref(object);
     return NULL;
@@ -49,13 +49,12 @@ json_t *cw_facts_save(const cw_facts *facts) {
 
 static cw_status load_class(const json_t *row, size_t class, cw_facts *facts, cw_error *err) {
     if (json_array_size(row) != facts->fields)
-        return cw_fail(err, CW_FORMAT, "facts.classes[%zu]: must be a list of %zu numbers", class,
-                       facts->fields);
+        return cw_fail(err, CW_FORMAT, "rows[%zu]: must be a list of %zu numbers", class, facts->fields);
     for (size_t i = 0; i < facts->fields; i++) {
         const json_t *value = json_array_get(row, i);
         if (json_is_null(value)) continue;
         if (!json_is_number(value))
-            return cw_fail(err, CW_FORMAT, "facts.classes[%zu]: %.40s must be a number or null", class,
+            return cw_fail(err, CW_FORMAT, "rows[%zu]: %.40s must be a number or null", class,
                            facts->names[i]);
         facts->value[class * facts->fields + i] = json_number_value(value);
     }
@@ -63,16 +62,16 @@ static cw_status load_class(const json_t *row, size_t class, cw_facts *facts, cw
 }
 
 cw_status cw_facts_load(const json_t *json, size_t classes, cw_facts **out, cw_error *err) {
-    const json_t *fields = json_object_get(json, "fields"), *rows = json_object_get(json, "classes");
+    const json_t *fields = json_object_get(json, "fields"), *rows = json_object_get(json, "rows");
     size_t count = json_array_size(fields);
     const char *names[CW_FACTS_MOST];
     if (count == 0 || count > CW_FACTS_MOST)
-        return cw_fail(err, CW_FORMAT, "facts.fields: must be a list of 1 to %d names", CW_FACTS_MOST);
+        return cw_fail(err, CW_FORMAT, "fields: must be a list of 1 to %d names", CW_FACTS_MOST);
     for (size_t i = 0; i < count; i++)
         if (!(names[i] = json_string_value(json_array_get(fields, i))))
-            return cw_fail(err, CW_FORMAT, "facts.fields[%zu]: must be a name", i);
+            return cw_fail(err, CW_FORMAT, "fields[%zu]: must be a name", i);
     if (json_array_size(rows) != classes)
-        return cw_fail(err, CW_FORMAT, "facts.classes: must be a list of %zu, one a class", classes);
+        return cw_fail(err, CW_FORMAT, "rows: must be a list of %zu", classes);
     cw_facts *facts = cw_facts_alloc(names, count, classes);
     cw_status status = facts ? CW_OK : cw_fail_memory(err);
     for (size_t c = 0; status == CW_OK && c < classes; c++)

@@ -17,7 +17,7 @@ typedef struct cw_facts {
 /* Nothing known; NULL = out of memory. */
 cw_facts *cw_facts_alloc(const char *const *names, size_t fields, size_t classes);
 void cw_facts_free(cw_facts *facts); /* NULL is fine */
-/* {"fields": [names], "classes": [[values, null = not known], ...]}; NULL = out of memory. */
+/* {"fields": [names], "rows": [[values, null = not known], ...]}; NULL = out of memory. */
 json_t *cw_facts_save(const cw_facts *facts);
 /* Checks everything that cw_facts promises. */
 cw_status cw_facts_load(const json_t *json, size_t classes, cw_facts **out, cw_error *err);

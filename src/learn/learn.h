@@ -96,7 +96,9 @@ struct cw_model {
                              cw_static_order in src/dataset; a permutation */
     cw_seen
         *seen; /* which classes had a time on which kinds of problem; NULL = not known: anything may run */
-    cw_facts *facts;                    /* what else is known of each class; NULL = nothing */
+    cw_facts *facts;   /* what else is known of each class; NULL = nothing */
+    cw_facts *extents; /* two rows: the least and the most that the model answers for, by extents of rows
+                          whose meaning is decided by whoever fills the table; NULL = anything */
     struct cw_calibration *calibration; /* expected loss of a choice (heldout.h), NULL = not known */
     /* What held-out rows say of the learner beside the static order, group by group of rows (docs/formats.md,
      * "no_harm"), and the groups for which the static order chooses instead: bit k = the group that whoever
@@ -128,10 +130,20 @@ cw_status cw_model_from_json(const json_t *json, const char *where, cw_model **o
 enum { CW_MODEL_BYTES = 1 << 28 };
 cw_status cw_model_from_text(const char *text, size_t length, const char *where, cw_model **out,
                              cw_error *err);
-/* Makes costs out of the static order where it chooses for the group. */
+/* Extents: row 0 = least, 1 = most; NULL = none. */
+static inline const double *cw_model_bounds(const cw_model *model, size_t row) {
+    return model->extents ? model->extents->value + row * model->extents->fields : NULL;
+}
+
+/* Makes costs out of the static order. */
+static inline void cw_model_take_static(const cw_model *model, double *cost) {
+    for (size_t c = 0; c < model->class_count; c++) cost[c] = model->static_rank[c];
+}
+
+/* The same where it chooses for the group. */
 static inline bool cw_model_apply_static(const cw_model *model, int32_t group, double *cost) {
     if (!(model->static_groups >> group & 1)) return false;
-    for (size_t c = 0; c < model->class_count; c++) cost[c] = model->static_rank[c];
+    cw_model_take_static(model, cost);
     return true;
 }
 json_t *cw_model_to_json(const cw_model *model); /* NULL = out of memory */

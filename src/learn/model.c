@@ -38,6 +38,7 @@ void cw_model_free(cw_model *model) {
     cw_free(model->static_rank);
     cw_seen_free(model->seen);
     cw_facts_free(model->facts);
+    cw_facts_free(model->extents);
     cw_free(model->calibration);
     text_field fields[TEXT_FIELDS];
     text_fields(model, fields);
@@ -196,7 +197,15 @@ static cw_status read_facts(const reader *r, const json_t *json, cw_model *m) {
     cw_error inner;
     if (!facts || json_is_null(facts)) return CW_OK;
     cw_status status = cw_facts_load(facts, m->class_count, &m->facts, &inner);
-    return status == CW_OK ? CW_OK : refuse(r, status, "%s", inner.message);
+    return status == CW_OK ? CW_OK : refuse(r, status, "facts: %s", inner.message);
+}
+
+static cw_status read_extents(const reader *r, const json_t *json, cw_model *m) {
+    const json_t *extents = json_object_get(json, "extents");
+    cw_error inner;
+    if (!extents || json_is_null(extents)) return CW_OK;
+    cw_status status = cw_facts_load(extents, 2, &m->extents, &inner);
+    return status == CW_OK ? CW_OK : refuse(r, status, "extents: %s", inner.message);
 }
 
 static cw_status read_calibration(const reader *r, const json_t *json, cw_model *m) {
@@ -274,6 +283,7 @@ cw_status cw_model_from_json(const json_t *json, const char *where, cw_model **o
     if (status == CW_OK) status = read_validation(&r, json, m);
     if (status == CW_OK) status = read_seen(&r, json, m);
     if (status == CW_OK) status = read_facts(&r, json, m);
+    if (status == CW_OK) status = read_extents(&r, json, m);
     if (status == CW_OK) status = read_calibration(&r, json, m);
     if (status == CW_OK) status = read_no_harm(&r, json, m);
     if (status == CW_OK) status = read_hosts(&r, json, m);
@@ -353,6 +363,7 @@ json_t *cw_model_to_json(const cw_model *m) {
         json_object_set_new(json, "validation", m->validation ? json_deep_copy(m->validation) : json_null());
     bad |= json_object_set_new(json, "seen", m->seen ? cw_seen_save(m->seen) : json_null());
     bad |= json_object_set_new(json, "facts", m->facts ? cw_facts_save(m->facts) : json_null());
+    bad |= json_object_set_new(json, "extents", m->extents ? cw_facts_save(m->extents) : json_null());
     bad |= json_object_set_new(json, "calibration",
                                m->calibration ? cw_calibration_save(m->calibration) : json_null());
     bad |= json_object_set_new(json, "no_harm", m->no_harm ? json_deep_copy(m->no_harm) : json_null());

@@ -186,27 +186,66 @@ bool cw_feature_of_host(const cw_feature *feature) {
     return feature->sets == CW_SET_POOLED; /* the set is the engineered ones and those */
 }
 
+static void fill(const cw_problem *p, cw_variables *v) {
+    cw_sizes s;
+    cw_problem_sizes(p, &s);
+    *v = (cw_variables){.od = s.od,
+                        .oh = s.oh,
+                        .ow = s.ow,
+                        .icg = p->ic / p->g,
+                        .ocg = p->oc / p->g,
+                        .inputs = s.src_count / p->ic,
+                        .outputs = s.gemm_m,
+                        .taps = s.gemm_k / (p->ic / p->g)};
+#define X(field) v->field = p->field;
+    CW_PROBLEM_FIELDS(X)
+#undef X
+}
+
 void cw_features_eval(const cw_feature *const *features, size_t count, const cw_problem *p, double *out) {
     cw_features_eval_on(features, count, p, NULL, out);
 }
 
 void cw_features_eval_on(const cw_feature *const *features, size_t count, const cw_problem *p,
                          const cw_host *host, double *out) {
-    cw_sizes s;
-    cw_problem_sizes(p, &s);
-    cw_variables v = {.od = s.od,
-                      .oh = s.oh,
-                      .ow = s.ow,
-                      .icg = p->ic / p->g,
-                      .ocg = p->oc / p->g,
-                      .inputs = s.src_count / p->ic,
-                      .outputs = s.gemm_m,
-                      .taps = s.gemm_k / (p->ic / p->g)};
-#define X(field) v.field = p->field;
-    CW_PROBLEM_FIELDS(X)
-#undef X
+    cw_variables v;
+    fill(p, &v);
 #define X(field) v.field = host ? host->field : 0;
     CW_HOST_FIELDS(X)
 #undef X
     for (size_t i = 0; i < count; i++) out[i] = features[i]->eval(&v);
+}
+
+/* ---- Extents ---- */
+
+#define NAME(name, slack, expression)       #name,
+#define EXPRESSION(name, slack, expression) #expression,
+#define SLACK(name, slack, expression)      slack,
+#define BELOW(name, slack, expression)      #name " is far below those of training",
+#define ABOVE(name, slack, expression)      #name " is far above those of training",
+const char *const cw_extent_names[CW_EXTENT_COUNT] = {CW_EXTENTS(NAME)};
+const char *const cw_extent_expressions[CW_EXTENT_COUNT] = {CW_EXTENTS(EXPRESSION)};
+const double cw_extent_slacks[CW_EXTENT_COUNT] = {CW_EXTENTS(SLACK)};
+static const char *const below[CW_EXTENT_COUNT] = {CW_EXTENTS(BELOW)};
+static const char *const above[CW_EXTENT_COUNT] = {CW_EXTENTS(ABOVE)};
+
+void cw_problem_extents(const cw_problem *p, int64_t out[CW_EXTENT_COUNT]) {
+    cw_variables all;
+    const cw_variables *v = &all;
+    fill(p, &all);
+    CW_FEATURE_VARIABLES(VARIABLE)
+#define X(name, slack, expression) *out++ = (expression);
+    CW_EXTENTS(X)
+#undef X
+}
+
+const char *cw_problem_outside(const cw_problem *p, const double *least, const double *most) {
+    int64_t x[CW_EXTENT_COUNT];
+    if (!least || !most) return NULL;
+    cw_problem_extents(p, x);
+    for (int i = 0; i < CW_EXTENT_COUNT; i++) {
+        if ((double)x[i] < least[i]) return below[i];
+        if ((double)x[i] > most[i]) return above[i];
+    }
+    return NULL;
 }

@@ -62,6 +62,33 @@ int32_t cw_problem_shape_group(const cw_problem *p);
 void cw_shape_group_name(int32_t group, char *text, size_t size);
 int32_t cw_shape_group_find(const char *name); /* -1 = unknown */
 
+/* X(name, slack, expression): how large a problem is. A model answers for problems from 1 / slack of the
+ * least to slack times the most that training had; beyond, what it learned does not count. Expressions as
+ * those of features (below), whole numbers. */
+#define CW_EXTENT_SLACK 4
+/* Bounds are numbers from 0 to this: below it whole numbers and doubles compare the same. */
+#define CW_EXTENT_MOST 4503599627370496.0
+#define CW_EXTENTS(X)                                                                                        \
+    X(mb, CW_EXTENT_SLACK, mb)                                                                               \
+    X(g, CW_EXTENT_SLACK, g)                                                                                 \
+    X(ic, CW_EXTENT_SLACK, ic)                                                                               \
+    X(ih, CW_EXTENT_SLACK, ih)                                                                               \
+    X(iw, CW_EXTENT_SLACK, iw)                                                                               \
+    X(oc, CW_EXTENT_SLACK, oc)                                                                               \
+    X(id, CW_EXTENT_SLACK, id)                                                                               \
+    X(threads, 1, threads)                                                                                   \
+    X(macs, CW_EXTENT_SLACK, outputs *oc *icg *taps)
+#define X(name, slack, expression) +1
+enum { CW_EXTENT_COUNT = 0 CW_EXTENTS(X) };
+#undef X
+extern const char *const cw_extent_names[CW_EXTENT_COUNT];
+extern const char *const cw_extent_expressions[CW_EXTENT_COUNT];
+extern const double cw_extent_slacks[CW_EXTENT_COUNT];
+void cw_problem_extents(const cw_problem *p, int64_t out[CW_EXTENT_COUNT]);
+/* In what a problem lies outside the bounds, as a static text; NULL = inside. Bounds: one for each extent, NaN
+ * = none; NULL = none at all. */
+const char *cw_problem_outside(const cw_problem *p, const double *least, const double *most);
+
 /* What an implementation of oneDNN is, from its name, e.g. "brgconv:avx512_core". */
 cw_family cw_family_of_onednn(const char *info);
 

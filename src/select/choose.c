@@ -112,6 +112,7 @@ typedef struct prediction {
     double cost[CW_MODEL_MOST], share[CW_MODEL_MOST], ns[CW_MODEL_MOST], prepare[CW_MODEL_MOST];
     size_t order[CW_MODEL_MOST]; /* classes by cost, ties by place in the static order */
     bool by_order;               /* costs are places in the static order */
+    const char *unlike;          /* in what the problem is outside of training */
 } prediction;
 
 static void predict(const question *q, prediction *to) {
@@ -119,7 +120,9 @@ static void predict(const question *q, prediction *to) {
     double x[CW_MODEL_MOST];
     cw_features_eval_on((const cw_feature *const *)model->bound, model->column_count, q->p, &q->host, x);
     model->learner->predict(model->state, x, to->cost, to->share, to->ns);
-    to->by_order = cw_model_apply_static(model, cw_problem_shape_group(q->p), to->cost);
+    to->unlike = cw_problem_outside(q->p, cw_model_bounds(model, 0), cw_model_bounds(model, 1));
+    to->by_order = to->unlike || (model->static_groups >> cw_problem_shape_group(q->p) & 1);
+    if (to->by_order) cw_model_take_static(model, to->cost);
     for (size_t c = 0; c < model->class_count; c++) {
         to->ns[c] *= (double)q->sizes.macs;
         to->prepare[c] = cw_prepare_ns(cw_facts_of(model, c), &q->sizes);
@@ -181,8 +184,9 @@ static cw_status rank(const question *q, answer *a, cw_error *err) {
     predict(q, &by);
     cw_status status = q->limits->calls > 0 ? amortise(q, &by, err) : CW_OK;
     if (status != CW_OK) return status;
-    const uint8_t *seen = q->ctx ? NULL : seen_on(model, q->p); /* a context knows better */
-    bool judged = !q->ctx && model->seen;
+    const uint8_t *seen = seen_on(model, q->p);
+    bool judged = !q->ctx && model->seen; /* a context knows better */
+    if (model->seen && !seen && !by.unlike) by.unlike = "no such kernel was there in training";
     for (size_t c = 0; c < model->class_count; c++) by.order[model->static_rank[c]] = c;
     for (size_t i = 0; i < model->class_count; i++) { /* in order of place, so that ties keep it */
         size_t c = by.order[i];
@@ -192,7 +196,9 @@ static cw_status rank(const question *q, answer *a, cw_error *err) {
                             .ns = by.ns[c],
                             .why_not = rule_out(q, model->classes[c], cw_facts_of(model, c)),
                             .regret = NAN,
-                            .prepare_ns = by.prepare[c]};
+                            .prepare_ns = by.prepare[c],
+                            .by_static_order = by.by_order || (judged && !seen),
+                            .unlike = by.unlike};
         if (judged &&
             !(seen && seen[c])) { /* the learner has nothing to go by: behind the others, by place */
             choice.cost = INFINITY;
@@ -280,7 +286,10 @@ cw_status cw_model_explain(const cw_model *model, const cw_problem *p, char **ou
     cw_features_eval_on((const cw_feature *const *)model->bound, model->column_count, &canonical, &host, x);
     model->learner->explain(model->state, x, (const char *const *)model->columns,
                             (const char *const *)model->classes, &buf);
-    if (cw_model_apply_static(model, cw_problem_shape_group(&canonical), x))
+    if (top[0].unlike)
+        cw_buf_printf(&buf, "unlike the problems of training: %s%s\n", top[0].unlike,
+                      top[0].by_static_order ? "; so the order that needs no problem chooses" : "");
+    else if (top[0].by_static_order)
         cw_buf_put(
             &buf,
             "but on held-out problems of this group of shapes the static order was faster: it chooses\n");

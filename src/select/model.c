@@ -124,6 +124,15 @@ static cw_status bind(cw_model *model, const char *where, cw_error *err) {
                        "%.80s knows other facts of its implementations than this convwise (%s): retrain, or "
                        "use convwise %.20s",
                        where, cw_version(), model->tool_version);
+    const cw_facts *extents = model->extents;
+    if (extents && !same_names(extents->names, extents->fields, cw_extent_names, CW_EXTENT_COUNT))
+        return cw_fail(err, CW_MISMATCH,
+                       "%.80s bounds problems by other extents than this convwise (%s): retrain, or use "
+                       "convwise %.20s",
+                       where, cw_version(), model->tool_version);
+    for (size_t i = 0; extents && i < 2 * extents->fields; i++)
+        if (extents->value[i] < 0 || extents->value[i] > CW_EXTENT_MOST)
+            return cw_fail(err, CW_FORMAT, "%.80s: extents: bounds must be from 0 to 2^52", where);
     cw_status status = bind_groups(model, where, err);
     return status == CW_OK ? bind_hosts(model, where, err) : status;
 }

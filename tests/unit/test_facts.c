@@ -105,9 +105,9 @@ static void test_facts__of_other_names_are_refused(void **state) {
         {"\"transforms\"", "\"transfroms\"", CW_MISMATCH, "other facts"},
         {"\"facts\":", "\"fact\":", CW_OK, NULL}, /* as a model of an older version */
         {"\"facts\": {\"fields\":[", "\"facts\": {\"fields\":[\"more\",", CW_FORMAT, "list of 10 numbers"},
-        {"\"facts\": {\"fields\":", "\"facts\": {\"field\":", CW_FORMAT, "facts.fields"},
-        {"\"classes\":[[0.0", "\"classes\":[[\"0\"", CW_FORMAT, "transforms must be a number or null"},
-        {"\"classes\":[[", "\"classes\":[[],[", CW_FORMAT, "one a class"},
+        {"\"facts\": {\"fields\":", "\"facts\": {\"field\":", CW_FORMAT, "facts: fields"},
+        {"\"rows\":[[0.0", "\"rows\":[[\"0\"", CW_FORMAT, "transforms must be a number or null"},
+        {"\"rows\":[[", "\"rows\":[[],[", CW_FORMAT, "facts: rows: must be a list of 2"},
     };
     make_small_store(f->path);
     cw_store *store = open_writer_at(f->path);
