@@ -74,6 +74,8 @@ typedef struct answer {
     size_t capacity, held, count;
     bool any;             /* one that can run, or may */
     const char *last_why; /* why the last one that was looked at is not */
+    bool by_static_order; /* of all */
+    const char *unlike;
 } answer;
 
 /* NULL, or why an implementation is out of the question. */
@@ -187,6 +189,8 @@ static cw_status rank(const question *q, answer *a, cw_error *err) {
     const uint8_t *seen = seen_on(model, q->p);
     bool judged = !q->ctx && model->seen; /* a context knows better */
     if (model->seen && !seen && !by.unlike) by.unlike = "no such kernel was there in training";
+    a->by_static_order = by.by_order || (judged && !seen);
+    a->unlike = by.unlike;
     for (size_t c = 0; c < model->class_count; c++) by.order[model->static_rank[c]] = c;
     for (size_t i = 0; i < model->class_count; i++) { /* in order of place, so that ties keep it */
         size_t c = by.order[i];
@@ -197,8 +201,8 @@ static cw_status rank(const question *q, answer *a, cw_error *err) {
                             .why_not = rule_out(q, model->classes[c], cw_facts_of(model, c)),
                             .regret = NAN,
                             .prepare_ns = by.prepare[c],
-                            .by_static_order = by.by_order || (judged && !seen),
-                            .unlike = by.unlike};
+                            .by_static_order = a->by_static_order,
+                            .unlike = a->unlike};
         if (judged &&
             !(seen && seen[c])) { /* the learner has nothing to go by: behind the others, by place */
             choice.cost = INFINITY;
@@ -225,7 +229,9 @@ static void add_last_resort(const question *q, answer *a) {
                         .ns = NAN,
                         .why_not = rule_out(q, CW_LAST_RESORT, NULL),
                         .regret = NAN,
-                        .prepare_ns = NAN};
+                        .prepare_ns = NAN,
+                        .by_static_order = a->by_static_order,
+                        .unlike = a->unlike};
     insert(a, &choice);
 }
 
