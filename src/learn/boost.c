@@ -16,6 +16,7 @@
 enum { CHUNK = 2048 };                         /* rows a piece of parallel work */
 static const double MOST_PAIRS = 1000000000.0; /* sums of whole numbers stay below 2^31 */
 static const double WHOLE = 536870912.0;       /* 2^29: sum of absolute gradients in whole numbers */
+static const double MIN_HESSIAN = 1;           /* of a leaf: rows that are decided need no finer cuts */
 static const double NEVER_MET = 10;            /* as slow as this counts a class that no row compares */
 
 typedef struct trainer {
@@ -348,7 +349,7 @@ static cw_status make_workers(trainer *t, cw_error *err) {
     order_classes(t);
     cw_boost_limits limits = {.max_depth = (size_t)o->max_depth,
                               .min_leaf = (size_t)o->min_leaf,
-                              .min_hessian = 1e-3,
+                              .min_hessian = MIN_HESSIAN,
                               .l2 = o->l2,
                               .rate = o->learning_rate};
     cw_status status = CW_OK;

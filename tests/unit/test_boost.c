@@ -115,6 +115,52 @@ static void test_boost__times_by_hand(void **unused) {
     cw_trees_destroy(state);
 }
 
+/* The only cut parts one row, which is slower, from four, on either side. */
+static void test_boost__leaves_are_large_enough(void **unused) {
+    (void)unused;
+    const double cost[] = {9, 8, 2, 3, 2, 3, 2, 3, 2, 3}, scale[] = {1, 1, 1, 1, 1};
+    const int32_t y[] = {1, 0, 0, 0, 0};
+    for (double first = 3; first <= 5; first += 2) {
+        const double x[] = {first, 4, 4, 4, 4};
+        const cw_matrix m = {
+            .rows = 5, .columns = 1, .classes = 2, .x = x, .y = y, .cost = cost, .scale = scale};
+        for (int32_t rows = 1; rows <= 2; rows++) {
+            cw_learn_options options = stump;
+            options.min_leaf = rows;
+            void *state = train("boost-time", &m, &options);
+            assert_int_equal(((cw_trees *)state)->node_count, rows == 1 ? 2 * 3 : 1);
+            cw_trees_destroy(state);
+            state = train("boost", &m, &options); /* a row's hessian is 1/2: less than a leaf needs */
+            assert_int_equal(((cw_trees *)state)->node_count, 1);
+            cw_trees_destroy(state);
+        }
+    }
+}
+
+/* Rows that a round does not draw move with its tree all the same: else they would ask for what is there. */
+static void test_boost__rows_not_drawn_follow(void **unused) {
+    (void)unused;
+    double x[400];
+    int32_t y[400];
+    for (size_t r = 0; r < 400; r++) {
+        x[r] = (double)(r / 4 % 2);
+        y[r] = r % 4 > 0;
+    }
+    cw_learn_options options = usual;
+    options.row_share = 0.5;
+    options.min_leaf = 1;
+    options.trees = 200;
+    options.learning_rate = 0.05;
+    void *state =
+        train("boost", &(cw_matrix){.rows = 400, .columns = 1, .classes = 2, .x = x, .y = y}, &options);
+    for (double at = 0; at <= 1; at++) {
+        double cost[2], share[2];
+        cw_trees_predict(state, &at, cost, share, NULL);
+        if (fabs(share[0] - 0.25) > 0.05) fail_msg("share %g, not 0.25", share[0]);
+    }
+    cw_trees_destroy(state);
+}
+
 /* ---- Larger cases: class c takes exp(|x[c] - x[0]| + noise); class 3 exists where x[1] > 0.5 only ---- */
 
 typedef struct example {
@@ -217,7 +263,8 @@ static void test_boost__rows_where_a_class_is_no_choice_do_not_teach_it(void **u
     cw_trees_destroy(state);
 
     /* Told that it lost there, it is expensive there. */
-    for (size_t r = 0; r < ROWS; r++) if (isnan(e->cost[r * CLASSES + 3])) e->lost[r * CLASSES + 3] = 1;
+    for (size_t r = 0; r < ROWS; r++)
+        if (isnan(e->cost[r * CLASSES + 3])) e->lost[r * CLASSES + 3] = 1;
     e->matrix.lost = e->lost;
     options.trees = 20;
     state = train("boost", &e->matrix, &options);
@@ -364,6 +411,8 @@ int main(void) {
         cmocka_unit_test(test_boost__one_cut_by_hand),
         cmocka_unit_test(test_boost__labels_are_soft),
         cmocka_unit_test(test_boost__times_by_hand),
+        cmocka_unit_test(test_boost__leaves_are_large_enough),
+        cmocka_unit_test(test_boost__rows_not_drawn_follow),
         cmocka_unit_test(test_boost__training_loss_decreases),
         cmocka_unit_test(test_boost__rows_where_a_class_is_no_choice_do_not_teach_it),
         cmocka_unit_test(test_boost__a_class_never_compared_is_last),
