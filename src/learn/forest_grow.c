@@ -16,6 +16,8 @@ typedef struct todo {
     uint32_t node, from, to, depth;
     split best;
     double gain;
+    uint64_t
+        constant[CW_MODEL_MOST / 64]; /* a bit a column: known to be the same in all its rows, so below too */
 } todo;
 
 typedef struct range {
@@ -45,8 +47,13 @@ typedef struct grower {
     size_t present;
     uint32_t *cell_start, *order;
     cell *cells;
-    uint8_t *code;   /* in the column at hand */
-    uint16_t *place; /* classes: place in the node, NOWHERE */
+    uint8_t *row_draws;
+    bool labels;            /* each row has one entry of value 1: counts are whole numbers */
+    uint32_t *item;         /* rows, 24 bits from bit 8: with labels class and draws, else the row */
+    uint32_t *key, *sorted; /* items with the column's code in the low 8 bits; in order of the codes */
+    uint32_t *label_left, *label_right; /* classes: draws on either side of the cut */
+    uint8_t *code;                      /* in the column at hand */
+    uint16_t *place;                    /* classes: place in the node, NOWHERE */
     uint16_t *member;
     double *numbers; /* what sums and means are made of */
     sums total, left;
@@ -58,7 +65,7 @@ typedef struct grower {
     cw_forest_tree *out;
 } grower;
 
-enum { NOWHERE = UINT16_MAX };
+enum { NOWHERE = UINT16_MAX, MOST_ROWS = 1 << 24 };
 
 static unsigned draws_of(const grower *g, uint32_t row) {
     return g->draws ? g->draws[row] : 1;
@@ -81,6 +88,7 @@ static double gather(grower *g, const todo *node) {
         unsigned draws = draws_of(g, row);
         g->total.all += draws;
         g->cell_start[i - node->from] = used;
+        g->row_draws[i - node->from] = (uint8_t)draws;
         for (uint32_t e = t->start[row]; e < t->start[row + 1]; e++) {
             uint16_t place = g->place[t->class[e]];
             if (place == NOWHERE) {
@@ -94,6 +102,8 @@ static double gather(grower *g, const todo *node) {
             g->total.count[place] += draws;
             squares += (double)value * (double)t->value[e];
         }
+        const uint32_t at = i - node->from;
+        g->item[at] = g->labels ? (uint32_t)g->cells[used - 1].class << 16 | draws << 8 : at << 8;
     }
     g->cell_start[node->to - node->from] = used;
     for (size_t i = 0; i < g->present; i++) g->place[g->member[i]] = NOWHERE;
@@ -128,19 +138,32 @@ static double merit_of_rest(const grower *g) {
     return merit;
 }
 
-/* The node's codes in the column; false = all are the same. */
+/* The node's codes in the column, for drawing a cut; false = all are the same. */
 static bool read_codes(grower *g, const todo *node, size_t column, uint8_t *least, uint8_t *most) {
-    const uint8_t *code = g->how->bins->code + column * g->how->bins->rows;
-    const uint32_t *row = g->row + node->from;
-    uint8_t lo = 255, hi = 0;
-    for (size_t i = 0; i < node->to - node->from; i++) {
-        uint8_t c = code[row[i]];
-        g->code[i] = c;
+    const uint8_t *restrict from = g->how->bins->code + column * g->how->bins->rows;
+    const uint32_t *restrict row = g->row + node->from;
+    uint8_t *restrict code = g->code, lo = 255, hi = 0;
+    for (size_t i = 0, n = node->to - node->from; i < n; i++) {
+        uint8_t c = from[row[i]];
+        code[i] = c;
         lo = c < lo ? c : lo;
         hi = c > hi ? c : hi;
     }
     *least = lo, *most = hi;
     return lo < hi;
+}
+
+/* The node's keys in the column, for trying all cuts; false = all codes are the same. */
+static bool read_keys(grower *g, const todo *node, size_t column) {
+    const uint8_t *restrict from = g->how->bins->code + column * g->how->bins->rows;
+    const uint32_t *restrict row = g->row + node->from, *restrict item = g->item;
+    uint32_t *restrict key = g->key, differ = 0, first = from[row[0]];
+    for (size_t i = 0, n = node->to - node->from; i < n; i++) {
+        uint32_t c = from[row[i]];
+        key[i] = item[i] | c;
+        differ |= c ^ first;
+    }
+    return differ != 0;
 }
 
 static void add_cells(grower *g, size_t row) {
@@ -170,43 +193,50 @@ static void try_random_cut(grower *g, const todo *node, size_t column, uint8_t l
     size_t count = left <= n - left ? left : n - left;
     for (size_t i = 0; i < count; i++) {
         add_cells(g, list[i]);
-        g->left.all += draws_of(g, g->row[node->from + list[i]]);
+        g->left.all += g->row_draws[list[i]];
     }
     double merit = merit_of(g, &g->left) + merit_of_rest(g);
     if (merit > best->merit) *best = (split){column, cut, merit};
 }
 
 /* One pass of a radix sort: by the digit of four bits from `shift`. */
-static void sort_digit(const grower *g, const uint32_t *from, uint32_t *to, size_t n, unsigned shift) {
+static void sort_digit(const uint32_t *restrict from, uint32_t *restrict to, size_t n, unsigned shift) {
     uint32_t end[16] = {0}, sum = 0;
-    for (size_t i = 0; i < n; i++) end[g->code[i] >> shift & 15]++;
+    for (size_t i = 0; i < n; i++) end[from[i] >> shift & 15]++;
     for (size_t d = 0; d < 16; d++) {
         uint32_t count = end[d];
         end[d] = sum;
         sum += count;
     }
-    for (size_t i = 0; i < n; i++) {
-        uint32_t at = from ? from[i] : (uint32_t)i;
-        to[end[g->code[at] >> shift & 15]++] = at;
-    }
+    for (size_t i = 0; i < n; i++) to[end[from[i] >> shift & 15]++] = from[i];
 }
 
-/* Fills g->order with the node's rows in the order of their codes. */
-static void order_by_code(grower *g, size_t n, uint8_t least, uint8_t most) {
-    enum { FEW = 128 };
+/* Fills g->sorted with the node's keys in the order of their codes; equal ones keep theirs. */
+static void order_by_code(const grower *g, size_t n) {
+    enum { FEW = 12, MANY = 256 };
+    const uint32_t *restrict key = g->key;
+    uint32_t *restrict sorted = g->sorted;
     if (n <= FEW) {
-        sort_digit(g, NULL, g->aside, n, 0);
-        sort_digit(g, g->aside, g->order, n, 4);
+        for (size_t i = 0; i < n; i++) {
+            size_t at = i;
+            for (; at > 0 && (sorted[at - 1] & 255) > (key[i] & 255); at--) sorted[at] = sorted[at - 1];
+            sorted[at] = key[i];
+        }
+        return;
+    }
+    if (n <= MANY) {
+        sort_digit(key, g->aside, n, 0);
+        sort_digit(g->aside, sorted, n, 4);
         return;
     }
     uint32_t end[CW_BINS] = {0}, sum = 0;
-    for (size_t i = 0; i < n; i++) end[g->code[i]]++;
-    for (size_t c = least; c <= most; c++) {
+    for (size_t i = 0; i < n; i++) end[key[i] & 255]++;
+    for (size_t c = 0; c < CW_BINS; c++) {
         uint32_t count = end[c];
         end[c] = sum;
         sum += count;
     }
-    for (size_t i = 0; i < n; i++) g->order[end[g->code[i]]++] = (uint32_t)i;
+    for (size_t i = 0; i < n; i++) sorted[end[key[i] & 255]++] = key[i];
 }
 
 /* Moves a row from right to left; adds to the sums of squares of either side. */
@@ -241,24 +271,47 @@ static double move_per_class(grower *g, size_t row) {
     return change;
 }
 
-static void try_all_cuts(grower *g, const todo *node, size_t column, uint8_t least, uint8_t most,
-                         double merit, split *best) {
-    size_t n = node->to - node->from;
-    order_by_code(g, n, least, most);
+static void try_all_cuts(grower *g, size_t n, size_t column, double merit, split *best) {
+    const uint32_t *key = g->sorted;
     clear(&g->left, g->present);
     bool per_class = g->how->target->per_class;
     double left = 0, right = per_class ? merit : merit * g->total.all;
     for (size_t i = 0; i + 1 < n; i++) {
-        size_t row = g->order[i];
-        g->left.all += draws_of(g, g->row[node->from + row]);
+        size_t row = key[i] >> 8;
+        g->left.all += g->row_draws[row];
         if (per_class)
             right += move_per_class(g, row);
         else
             move_shared(g, row, &left, &right);
-        if (g->code[row] == g->code[g->order[i + 1]] || i + 1 < g->how->min_leaf) continue;
+        if (((key[i] ^ key[i + 1]) & 255) == 0 || i + 1 < g->how->min_leaf) continue;
         if (n - i - 1 < g->how->min_leaf) return;
         double cut = per_class ? right : left / g->left.all + right / (g->total.all - g->left.all);
-        if (cut > best->merit) *best = (split){column, g->code[row], cut};
+        if (cut > best->merit) *best = (split){column, (uint8_t)(key[i] & 255), cut};
+    }
+}
+
+/* The same for labels. */
+static void try_all_cuts_of_labels(grower *g, size_t n, size_t column, split *best) {
+    const uint32_t *restrict key = g->sorted;
+    uint32_t *restrict in_left = g->label_left, *restrict in_right = g->label_right;
+    const size_t min_leaf = g->how->min_leaf;
+    int64_t left = 0, right = 0, drawn = 0, all = (int64_t)g->total.all;
+    for (size_t c = 0; c < g->present; c++) {
+        in_left[c] = 0;
+        in_right[c] = (uint32_t)g->total.count[c];
+        right += (int64_t)in_right[c] * in_right[c];
+    }
+    for (size_t i = 0; i + 1 < n; i++) {
+        const uint32_t class = key[i] >> 16, d = key[i] >> 8 & 255, l = in_left[class], r = in_right[class];
+        left += (int64_t)d * (2 * (int64_t)l + d); /* (l + d)^2 - l^2 */
+        right -= (int64_t)d * (2 * (int64_t)r - d);
+        in_left[class] = l + d;
+        in_right[class] = r - d;
+        drawn += d;
+        if (((key[i] ^ key[i + 1]) & 255) == 0 || i + 1 < min_leaf) continue;
+        if (n - i - 1 < min_leaf) return;
+        double cut = (double)left / (double)drawn + (double)right / (double)(all - drawn);
+        if (cut > best->merit) *best = (split){column, (uint8_t)(key[i] & 255), cut};
     }
 }
 
@@ -276,13 +329,24 @@ static void find_split(grower *g, todo *node) {
         uint32_t column = g->column[at];
         g->column[at] = g->column[drawn];
         g->column[drawn] = column;
-        uint8_t least, most;
-        if (!read_codes(g, node, column, &least, &most)) continue;
-        looked++;
-        if (how->random_thresholds)
+        if (node->constant[column / 64] >> column % 64 & 1) continue;
+        uint8_t least = 0, most = 0;
+        bool differs =
+            how->random_thresholds ? read_codes(g, node, column, &least, &most) : read_keys(g, node, column);
+        if (!differs) {
+            node->constant[column / 64] |= UINT64_C(1) << column % 64;
+            continue;
+        }
+        if (how->random_thresholds) {
             try_random_cut(g, node, column, least, most, &node->best);
-        else
-            try_all_cuts(g, node, column, least, most, merit, &node->best);
+        } else {
+            order_by_code(g, n);
+            if (g->labels)
+                try_all_cuts_of_labels(g, n, column, &node->best);
+            else
+                try_all_cuts(g, n, column, merit, &node->best);
+        }
+        looked++;
     }
     node->gain = node->best.merit - merit;
 }
@@ -302,13 +366,17 @@ static uint32_t part(grower *g, const todo *node) {
     return left;
 }
 
-static bool add_node(grower *g, uint32_t from, uint32_t to, uint32_t depth) {
+static bool add_node(grower *g, const todo *above, uint32_t from, uint32_t to) {
     cw_forest_tree *out = g->out;
     if (!cw_grow(&out->node, &out->node_capacity, out->nodes + 1, sizeof *out->node) ||
         !cw_grow(&g->range, &g->range_capacity, out->nodes + 1, sizeof *g->range) ||
         !cw_grow(&g->open, &g->open_capacity, g->open_count + 1, sizeof *g->open))
         return false;
-    todo node = {.node = (uint32_t)out->nodes, .from = from, .to = to, .depth = depth};
+    todo node = {.node = (uint32_t)out->nodes, .from = from, .to = to};
+    if (above) {
+        node.depth = above->depth + 1;
+        memcpy(node.constant, above->constant, sizeof node.constant);
+    }
     out->node[out->nodes] = (cw_forest_node){.column = -1};
     g->range[out->nodes++] = (range){from, to};
     out->leaves++;
@@ -329,14 +397,14 @@ static todo take(grower *g) {
 
 /* false = out of memory. */
 static bool grow(grower *g, uint32_t rows) {
-    if (!add_node(g, 0, rows, 0)) return false;
+    if (!add_node(g, NULL, 0, rows)) return false;
     while (g->open_count > 0 && g->out->leaves < g->how->max_leaves) {
         todo node = take(g);
         uint32_t middle = part(g, &node), left = (uint32_t)g->out->nodes;
         g->out->leaves--;
-        if (!add_node(g, node.from, middle, node.depth + 1)) return false;
+        if (!add_node(g, &node, node.from, middle)) return false;
         uint32_t right = (uint32_t)g->out->nodes;
-        if (!add_node(g, middle, node.to, node.depth + 1)) return false;
+        if (!add_node(g, &node, middle, node.to)) return false;
         const cw_bins *bins = g->how->bins;
         g->out->node[node.node] =
             (cw_forest_node){.threshold = bins->upper[node.best.column * CW_BINS + node.best.code],
@@ -379,19 +447,27 @@ static void fill(grower *g, uint32_t node, size_t depth) {
 static cw_status prepare(grower *g, cw_error *err) {
     const cw_bins *bins = g->how->bins;
     const cw_target *target = g->how->target;
-    size_t k = g->classes, rows = bins->rows;
-    g->row = cw_alloc_n(rows, sizeof *g->row);
-    g->aside = cw_alloc_n(rows, sizeof *g->aside);
+    size_t k = g->classes, rows = bins->rows, cells = target->start[rows];
+    if (rows > MOST_ROWS)
+        return cw_fail(err, CW_UNSUPPORTED, "%zu rows are too many for a forest: at most %d", rows,
+                       MOST_ROWS);
+    g->labels = !target->per_class && cells == rows;
+    uint32_t **const arrays[] = {&g->row, &g->aside, &g->item, &g->key, &g->sorted};
+    for (size_t i = 0; i < CW_COUNT(arrays); i++)
+        if (!(*arrays[i] = cw_alloc_n(rows, sizeof **arrays[i]))) return cw_fail_memory(err);
     g->order = cw_alloc_n(2 * rows + 1, sizeof *g->order);
     g->code = cw_alloc_n(rows, sizeof *g->code);
+    g->row_draws = cw_alloc_n(rows, sizeof *g->row_draws);
     g->cell_start = cw_alloc_n(rows + 1, sizeof *g->cell_start);
-    g->cells = cw_alloc_n(target->start[rows], sizeof *g->cells);
+    g->cells = cw_alloc_n(cells, sizeof *g->cells);
     g->column = cw_alloc_n(bins->columns, sizeof *g->column);
     g->place = cw_alloc_n(2 * k, sizeof *g->place);
+    g->label_left = cw_alloc_n(2 * k, sizeof *g->label_left);
     g->numbers = cw_alloc_n((4 + CW_TREES_DEEPEST + 1) * k, sizeof *g->numbers);
-    if (!g->row || !g->aside || !g->order || !g->code || !g->cell_start || !g->cells || !g->column ||
-        !g->place || !g->numbers)
+    if (!g->order || !g->code || !g->row_draws || !g->cell_start || !g->cells || !g->column || !g->place ||
+        !g->label_left || !g->numbers)
         return cw_fail_memory(err);
+    g->label_right = g->label_left + k;
     g->member = g->place + k;
     for (size_t c = 0; c < k; c++) g->place[c] = NOWHERE;
     g->total = (sums){.value = g->numbers, .count = g->numbers + k};
@@ -400,6 +476,13 @@ static cw_status prepare(grower *g, cw_error *err) {
     for (size_t c = 0; c < bins->columns; c++)
         if (bins->count[c] > 1) g->column[g->columns++] = (uint32_t)c;
     return CW_OK;
+}
+
+static void release(grower *g) {
+    void *const arrays[] = {g->row,        g->aside,     g->item,       g->key,   g->sorted, g->order,
+                            g->code,       g->row_draws, g->cell_start, g->cells, g->column, g->place,
+                            g->label_left, g->numbers,   g->open,       g->range};
+    for (size_t i = 0; i < CW_COUNT(arrays); i++) cw_free(arrays[i]);
 }
 
 cw_status cw_forest_grow(const cw_forest_growth *how, const uint8_t *draws, cw_rng rng, cw_forest_tree *out,
@@ -419,17 +502,7 @@ cw_status cw_forest_grow(const cw_forest_growth *how, const uint8_t *draws, cw_r
         else
             status = cw_fail_memory(err);
     }
-    cw_free(g.row);
-    cw_free(g.aside);
-    cw_free(g.order);
-    cw_free(g.code);
-    cw_free(g.cell_start);
-    cw_free(g.cells);
-    cw_free(g.column);
-    cw_free(g.place);
-    cw_free(g.numbers);
-    cw_free(g.open);
-    cw_free(g.range);
+    release(&g);
     return status;
 }
 
