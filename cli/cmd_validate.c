@@ -91,9 +91,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         o->seed.fast_math = true;
         return 0;
     case ARGP_KEY_END:
-        if (o->seed_mode && (o->model || o->split || o->seeds || o->confusion || o->learn.learners[0] ||
-                             o->learn.data.features))
-            argp_error(state, "--seed-mode has its own learners, features, splits and seeds");
+        if (o->seed_mode && (o->model || o->split || o->seeds || o->confusion))
+            argp_error(state, "--seed-mode has its own splits and seeds");
         if (!o->seed_mode && (o->seed.published || o->seed.form != CLI_SEED_TEXT || o->seed.fast_math))
             argp_error(state, "--reported, --markdown and --fast-math need --seed-mode");
         if (o->model && (o->split || o->seeds || o->learn.learners[0] || o->learn.data.features))

@@ -166,11 +166,24 @@ typedef struct setting {
     const char *split, *mode;
 } setting;
 
+/* The names of the learners that took part: contenders with a split, each name once. */
+static const char *learner_at(const cw_seed_report *report, size_t index) {
+    const cw_seed_contender *first = NULL;
+    for (size_t k = 0; k < report->contender_count; k++) {
+        const cw_seed_contender *c = &report->contenders[k];
+        if (!c->split) continue;
+        if (!first) first = c;
+        if (strcmp(c->split, first->split) != 0 || strcmp(c->mode, first->mode) != 0) continue;
+        if (index-- == 0) return c->name;
+    }
+    return NULL;
+}
+
 static void learner_line(sheet *s, const cw_seed_report *report, const void *what, size_t group,
                          cw_prec prec) {
     const setting *at = what;
-    for (size_t m = 0; cw_learners()[m] && s->count + 4 < COLUMNS; m++) {
-        const cw_seed_contender *c = cw_seed_find(report, cw_learners()[m], at->split, at->mode);
+    for (size_t m = 0; learner_at(report, m) && s->count + 4 < COLUMNS; m++) {
+        const cw_seed_contender *c = cw_seed_find(report, learner_at(report, m), at->split, at->mode);
         const cw_seed_total *t = total_of(c, group, prec);
         if (m == 0 && group != POOLED)
             snprintf(cell(s), CELL, "%zu", c->rows[group]);
@@ -187,10 +200,10 @@ static void print_learners(const cw_seed_report *report, const setting *at, bool
     char heads[COLUMNS][CELL], text[200];
     const char *names[COLUMNS + 1] = {"network", "prec", ">rows"};
     size_t n = 3;
-    for (size_t m = 0; cw_learners()[m] && n + 4 < COLUMNS; m++) {
+    for (size_t m = 0; learner_at(report, m) && n + 4 < COLUMNS; m++) {
         static const char *const what[] = {"right", "published", "charged", "loss"};
         for (size_t i = 0; i < 4; i++, n++) {
-            snprintf(heads[n], CELL, ">%.30s %s", cw_learners()[m], what[i]);
+            snprintf(heads[n], CELL, ">%.30s %s", learner_at(report, m), what[i]);
             names[n] = heads[n];
         }
     }
@@ -398,7 +411,7 @@ static void print_all(const cw_seed_report *report, const cw_seed_published *row
 
 static cw_status load_both(const cli_learn *learn, cw_dataset **labels, cw_dataset **timed, cw_error *err) {
     cli_learn how = *learn;
-    how.data.features = "seed";
+    if (!how.data.features) how.data.features = "seed";
     cw_status status = cli_learn_load(&how, timed, err);
     how.data.labels = true;
     return status == CW_OK ? cli_learn_load(&how, labels, err) : status;
@@ -425,7 +438,9 @@ int cli_seed_mode(const cli_learn *learn, const cli_seed *seed) {
     cw_seed_comparison *compared = NULL;
     size_t count = 0;
     int code = CLI_DONE;
-    cw_seed_options options = {.var_smoothing = learn->train.var_smoothing, .fast_math = seed->fast_math};
+    cw_seed_options options = {.learners = learn->learners[0] ? learn->learners : NULL,
+                               .train = learn->train,
+                               .fast_math = seed->fast_math};
     cw_status status = seed->published ? cw_seed_published_read(seed->published, &rows, &count, &err) : CW_OK;
     if (status == CW_OK) status = load_both(learn, &labels, &timed, &err);
     if (status == CW_OK) status = cw_seed_validate(labels, timed, &options, &report, &err);

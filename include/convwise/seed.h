@@ -13,8 +13,10 @@ extern "C" {
 /* ---- The experiment ---- */
 
 typedef struct cw_seed_options {
-    double var_smoothing; /* of naive Bayes; 0 = the authors' 180e-9 */
-    bool fast_math;       /* what the Arm library's rules may assume; its default is false */
+    const char *const *learners; /* NULL-ended; NULL = the seed's: tree and bayes */
+    cw_train_options train;      /* settings of the learners (its learner is ignored); var_smoothing 0 = the
+                                    authors' 180e-9 */
+    bool fast_math;              /* what the Arm library's rules may assume; its default is false */
 } cw_seed_options;
 
 /* Layers scored together: one network in one precision. */

@@ -397,7 +397,8 @@ static cw_status draw_group(const experiment *e, const size_t *rows, size_t coun
 /* Fits one learner and lets it choose for the network's groups. */
 static cw_status run_learner(const experiment *e, const char *learner, const char *network,
                              const size_t *rows, size_t count, role *r) {
-    cw_train_options how = {.learner = learner, .var_smoothing = e->options.var_smoothing};
+    cw_train_options how = e->options.train;
+    how.learner = learner;
     cw_model *model = NULL;
     cw_scored_model scored = {0};
     double *x = cw_alloc_n(e->labels->columns, sizeof *x), cost[CW_MODEL_MOST];
@@ -430,8 +431,8 @@ static cw_status run_network(const experiment *e, const char *network, size_t sp
                          split_names[split], network);
     else if (mode == 1)
         status = sample(rows, &count, e->err);
-    for (size_t m = 0; status == CW_OK && cw_learners()[m]; m++)
-        status = run_learner(e, cw_learners()[m], network, rows, count, by[m]);
+    for (size_t m = 0; status == CW_OK && e->options.learners[m]; m++)
+        status = run_learner(e, e->options.learners[m], network, rows, count, by[m]);
     cw_free(rows);
     return status;
 }
@@ -440,8 +441,8 @@ static cw_status run_learners(const experiment *e, role **by) {
     draft *d = e->draft;
     for (size_t split = 0; split < SPLITS; split++)
         for (size_t mode = 0; mode < MODES; mode++) {
-            for (size_t m = 0; cw_learners()[m]; m++) {
-                by[m] = add_contender(d, "", cw_learners()[m], split_names[split], mode_names[mode]);
+            for (size_t m = 0; e->options.learners[m]; m++) {
+                by[m] = add_contender(d, "", e->options.learners[m], split_names[split], mode_names[mode]);
                 if (!by[m]) return cw_fail_memory(e->err);
             }
             for (size_t g = 0; g < d->report.group_count; g++) {
@@ -478,7 +479,7 @@ static cw_status check(const experiment *e) {
 static cw_status run(const experiment *e) {
     draft *d = e->draft;
     size_t learners = 0;
-    while (cw_learners()[learners]) learners++;
+    while (e->options.learners[learners]) learners++;
     cw_status status = copy_classes(d, e->timed, e->err);
     if (status == CW_OK) status = make_groups(d, e->timed, e->err);
     if (status != CW_OK) return status;
@@ -504,7 +505,9 @@ cw_status cw_seed_validate(const cw_dataset *labels, const cw_dataset *timed, co
     *out = NULL;
     experiment e = {.labels = labels, .timed = timed, .err = err};
     if (options) e.options = *options;
-    if (!(e.options.var_smoothing > 0)) e.options.var_smoothing = authors_smoothing;
+    static const char *const seeds_own[] = {"tree", "bayes", NULL};
+    if (!e.options.learners) e.options.learners = seeds_own;
+    if (!(e.options.train.var_smoothing > 0)) e.options.train.var_smoothing = authors_smoothing;
     cw_status status = check(&e);
     if (status != CW_OK) return status;
     e.draft = cw_alloc(sizeof *e.draft);

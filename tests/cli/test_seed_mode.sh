@@ -75,7 +75,7 @@ is "$(json c.json '[(r["totals_equal"], r["prediction"]) for r in d["published"]
 echo "network,mode" >bad.csv
 refused 1 "bad.csv:1: no column is called classifier" "$convwise" validate --store s.db --seed-mode --reported bad.csv
 refused 1 "absent.csv" "$convwise" validate --store s.db --seed-mode --reported absent.csv
-refused 2 "own learners" "$convwise" validate --store s.db --seed-mode --learner tree
+refused 2 "own splits" "$convwise" validate --store s.db --seed-mode --split group
 refused 2 "need --seed-mode" "$convwise" validate --store s.db --markdown
 "$CW_BUILD/tests/make_store" no.db rule "$nets/squeezenet1_1.txt" || complain "make_store fails"
 refused 3 "no labels" "$convwise" validate --store no.db --seed-mode

@@ -145,7 +145,8 @@ static void test_seed__labels_train_a_model(void **state) {
     const fixture *f = *state;
     loaded l = run_small(f->path);
     cw_error err;
-    for (const char *const *name = cw_learners(); *name; name++) {
+    static const char *const seeds_own[] = {"tree", "bayes", NULL};
+    for (const char *const *name = seeds_own; *name; name++) {
         cw_model *model;
         cw_choice choice[3];
         size_t count;
