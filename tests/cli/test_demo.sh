@@ -21,8 +21,9 @@ esac
 # Told in the same words by the library (the first of the ranking).
 grep -A 3 '^rank' "$work/out" | grep -q -- "^ *1 *${answer##*: } " || complain "the library's first is not ${answer##*: }"
 
+grep -q 'The budget ended' "$work/out" && ended=1 || ended=0 # on a busy machine; then the second start goes on
 before=$(sqlite3 "$work/demo/demo.db" 'SELECT count(*) FROM measurement')
 "$CW_BUILD/convwise" demo -o "$work/demo" >"$work/out" 2>"$work/err" || complain "the second start fails"
 [ "$(sqlite3 "$work/demo/demo.db" 'SELECT count(*) FROM measurement')" = "$before" ] ||
-    grep -q 'The budget ended' "$work/out" || complain "the second start measures what is there"
+    [ $ended = 1 ] || complain "the second start measures what is there"
 exit $bad
