@@ -356,14 +356,14 @@ static void put_cuts(emitter *e) {
         }
         cw_buf_put(e->out, "\n");
     }
-    put(e, "};\n\n/* Column of x; its first threshold; half of the 2^n. */\n"
-           "static const struct {\n    unsigned int column, first, half;\n} @_used[] = {\n");
+    put(e, "};\n\n/* Column of x; its first threshold; n of the 2^n. */\n"
+           "static const struct {\n    unsigned int column, first, bits;\n} @_used[] = {\n");
     for (size_t c = 0, first = 0; c < e->t->columns; c++) {
-        size_t count = e->cuts_of[c + 1] - e->cuts_of[c], room = 1;
+        size_t count = e->cuts_of[c + 1] - e->cuts_of[c], bits = 0;
         if (count == 0) continue;
-        while (room - 1 < count) room *= 2;
-        cw_buf_printf(e->out, "    {%zu, %zu, %zu},\n", c, first, room / 2);
-        first += room - 1;
+        while (((size_t)1 << bits) - 1 < count) bits++;
+        cw_buf_printf(e->out, "    {%zu, %zu, %zu},\n", c, first, bits);
+        first += ((size_t)1 << bits) - 1;
     }
     put(e, "};\n\n");
 }
@@ -418,18 +418,20 @@ static void put_linked_walk(emitter *e) {
     const unsigned column_bits = e->pack->column_bits, high = column_bits + e->pack->cut_bits;
     const unsigned long long column = (1ULL << column_bits) - 1, at = (1ULL << e->pack->cut_bits) - 1,
                              leaf = at << column_bits;
-    char step[256];
+    char step[320];
     put(e, e->slot.count > 0 ? "    if (@_chunk[k].depth == 255) {\n" : "    {\n");
     put(e, "        /* A leaf has all bits of its cut set, and stays where it is. */\n"
            "        const unsigned int *root = @_root + @_chunk[k].node;\n");
     put_lanes(e, "        const @_word_t *w# = @_word + root[#];\n", "");
     put(e, "        @_word_t ");
     put_lanes(e, "n#", ", ");
-    put(e, ";\n        do {\n");
+    put(e, ", d;\n        do {\n");
+    /* Masks, since some compilers make branches of what is chosen by ?: and rows cannot be foreseen. */
     snprintf(step, sizeof step,
-             "            n# = *w#;\n            w# += code[n# & %llu] > (n# >> %u & %llu) ? n# >> %u : "
-             "(n# & %llu) != %llu ? 1u : 0u;\n",
-             column, column_bits, at, high, leaf, leaf);
+             "            n# = *w#;\n            d = n# >> %u;\n"
+             "            d ^= (d ^ 1) & (0 - (@_word_t)(code[n# & %llu] <= (n# >> %u & %llu)));\n"
+             "            w# += d & (0 - (@_word_t)((n# & %llu) != %llu));\n",
+             high, column, column_bits, at, leaf, leaf);
     put_lanes(e, step, "");
     put(e, "        } while ((");
     put_lanes(e, "n#", " & ");
@@ -472,8 +474,8 @@ static void put_codes(emitter *e) {
     }
     cw_buf_printf(e->out, "    for (i = 0; i < %zu; i++) {\n", e->used);
     put(e, "        const float v = (float)x[@_used[i].column], *t = @_threshold + @_used[i].first;\n"
-           "        unsigned int n = 0, step;\n"
-           "        for (step = @_used[i].half; step > 0; step /= 2) n += v <= t[n + step - 1] ? 0 : step;\n"
+           "        unsigned int n = 0, bit = @_used[i].bits;\n"
+           "        while (bit-- > 0) n |= (unsigned int)!(v <= t[n + (1u << bit) - 1]) << bit;\n"
            "        code[i] = (@_code_t)n;\n"
            "    }\n");
 }

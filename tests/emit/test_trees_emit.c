@@ -24,6 +24,7 @@ static const forest_spec specs[] = {
     {"far", 2, 40, 2, 2, 14, 0, 0, 0},
     {"tied_one", 100, 3, 6, 1, 3, 0.1, 9, 1}, /* whole numbers: sums are often equal */
     {"tied_spans", 40, 3, 6, 0, 3, 0.1, 9, 1},
+    {"rounds", 300, 4, 3, 1, 2, 0, 9, 0}, /* many chunks of a class: given up midway or not */
     {"wide_one", 30, 5, 4, 1, 6, 0.1, 30, 0x1p-16},
     {"wide_shared", 12, 5, 4, 0, 9, 0.2, 30, 0x1p-16},
 };
