@@ -57,6 +57,12 @@ typedef struct cli_learn {
     "CORES,L1D,L2,L3,VECTOR (bytes; default: this one, or the only one of its training)"
 #define CLI_MARGIN 0.01 /* of --no-harm */
 extern const struct argp cli_learn_argp;
+/* What surrounds a choice (choose_explain.c). store NULL = nothing measured is asked for; free with free. */
+typedef struct cli_surroundings cli_surroundings;
+cw_status cli_surroundings_find(const cw_model *model, cw_context *ctx, cw_store *store, const cw_problem *p,
+                                const cw_limits *limits, cli_surroundings **out, cw_error *err);
+void cli_surroundings_print(const cli_surroundings *s, const cw_choice *ranking, size_t count);
+void cli_surroundings_json(const cli_surroundings *s, const cw_choice *ranking, size_t count, json_t *out);
 /* The options of cw_limits: an argp child whose input is a cw_limits. */
 extern const struct argp cli_limits_argp;
 /* The whole number that an option --name was given as text; does not return where it is none. */

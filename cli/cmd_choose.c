@@ -7,11 +7,12 @@
 typedef struct options {
     const char *problem, *model, *prec, *machine;
     long top;
-    bool all, no_check, explain, json;
+    const char *store;
+    bool all, no_check, explain, json, measure;
     cw_limits limits;
 } options;
 
-enum { ALL = 1000, NO_CHECK, MACHINE };
+enum { ALL = 1000, NO_CHECK, MACHINE, STORE, MEASURE };
 enum { SHOWN = 10 }; /* lines of a table where nobody asked for another number */
 
 static const struct argp_option table[] = {
@@ -21,7 +22,17 @@ static const struct argp_option table[] = {
     {"all", ALL, NULL, 0, "Show all, also those that cannot run, with the reason", 0},
     {"no-check", NO_CHECK, NULL, 0, "Do not ask which implementations can run here", 0},
     {"machine", MACHINE, "M", 0, CLI_MACHINE_HELP, 0},
-    {"explain", 'e', NULL, 0, "Say why: a tree's path, leading features of naive Bayes", 0},
+    {"explain", 'e', NULL, 0,
+     "Say why: the learner's reasons, the runner-up, what change of the shape would flip the choice and, "
+     "with --store, "
+     "what was measured nearby",
+     0},
+    {"store", STORE, "FILE", 0,
+     "Measurements: what was measured of this very problem on this machine ranks first", 0},
+    {"measure", MEASURE, NULL, 0,
+     "Measure the first three into --store where that is expected to save more time over --calls than it "
+     "costs",
+     0},
     {"json", 'j', NULL, 0, "Print one JSON document", 0},
     {0},
 };
@@ -50,6 +61,12 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case MACHINE:
         o->machine = arg;
         return 0;
+    case STORE:
+        o->store = arg;
+        return 0;
+    case MEASURE:
+        o->measure = true;
+        return 0;
     case NO_CHECK:
         o->no_check = true;
         return 0;
@@ -66,6 +83,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case ARGP_KEY_END:
         if (!o->problem) argp_error(state, "PROBLEM is missing, e.g. ic64ih56oc64kh3ph1");
         if (o->all && o->top) argp_error(state, "--all and --top N exclude each other");
+        if (o->measure && (!o->store || !(o->limits.calls > 0) || o->no_check))
+            argp_error(state, "--measure needs --store FILE and --calls N, and no --no-check");
         if (!o->model) argp_error(state, "--model FILE is missing ('convwise train' makes one)");
         return 0;
     default:
@@ -79,6 +98,8 @@ typedef struct ranking {
     cw_choice *choices;
     size_t count, shown;
     char *why;
+    cli_surroundings *around;
+    cw_trade trade; /* with --measure */
 } ranking;
 
 static cw_status read_problem(const options *o, cw_problem *p, cw_error *err) {
@@ -104,9 +125,26 @@ static size_t shown(const options *o, const ranking *r) {
     return able < SHOWN ? able : SHOWN;
 }
 
+static cw_status rank(const options *o, const cw_model *model, cw_context *ctx, cw_store *store,
+                      const cw_problem *p, ranking *r, cw_error *err) {
+    const size_t capacity = cw_model_classes(model) + 1;
+    if (o->measure)
+        return cw_choose_or_measure(model, ctx, store, p, &o->limits, 0, NULL, r->choices, capacity,
+                                    &r->count, &r->trade, err);
+    cw_overlay *overlay = NULL;
+    cw_machine machine;
+    cw_machine_detect(&machine);
+    cw_status status = store ? cw_overlay_load(store, machine.fingerprint, &overlay, err) : CW_OK;
+    if (status == CW_OK)
+        status = cw_choose_measured(model, ctx, overlay, p, &o->limits, r->choices, capacity, &r->count, err);
+    cw_overlay_free(overlay);
+    return status;
+}
+
 static cw_status make(const options *o, const cw_model *model, ranking *r, cw_error *err) {
     cw_problem p;
     cw_context *ctx = NULL;
+    cw_store *store = NULL;
     size_t capacity = cw_model_classes(model) + 1;
     cw_status status = read_problem(o, &p, err);
     if (status != CW_OK) return status;
@@ -114,9 +152,13 @@ static cw_status make(const options *o, const cw_model *model, ranking *r, cw_er
     r->choices = calloc(capacity, sizeof *r->choices);
     if (!r->choices) return err->status = CW_NO_MEMORY;
     if (!o->no_check) status = cw_context_open(&ctx, err);
-    if (status == CW_OK)
-        status = cw_choose_within(model, ctx, &p, &o->limits, r->choices, capacity, &r->count, err);
+    if (status == CW_OK && o->store)
+        status = cw_store_open(o->store, o->measure ? CW_STORE_WRITE : CW_STORE_READ, &store, err);
+    if (status == CW_OK) status = rank(o, model, ctx, store, &p, r, err);
     if (status == CW_OK && o->explain) status = cw_model_explain(model, &p, &r->why, err);
+    if (status == CW_OK && o->explain)
+        status = cli_surroundings_find(model, ctx, store, &p, &o->limits, &r->around, err);
+    cw_store_close(store);
     if (status != CW_OK) r->count = 0; /* reasons still belong to the context */
     r->shown = shown(o, r);
     /* The reasons belong to the context: keep them. */
@@ -160,12 +202,13 @@ static int print_json(const ranking *r, const cw_model *model, bool checked) {
     for (size_t i = 0; i < r->shown; i++) {
         const cw_choice *c = &r->choices[i];
         json_array_append_new(
-            list, json_pack("{s:s, s:f, s:o, s:o, s:o, s:s?, s:o, s:o}", "implementation", c->impl, "share",
-                            c->share, "cost", isinf(c->cost) ? json_null() : json_real(c->cost),
+            list, json_pack("{s:s, s:f, s:o, s:o, s:o, s:s?, s:o, s:o, s:b}", "implementation", c->impl,
+                            "share", c->share, "cost", isinf(c->cost) ? json_null() : json_real(c->cost),
                             "predicted_ns", isnan(c->ns) ? json_null() : json_real(c->ns), "supported",
                             checked ? json_boolean(!c->why_not) : json_null(), "why_not", c->why_not,
                             "expected_regret", isnan(c->regret) ? json_null() : json_real(c->regret),
-                            "prepare_ns", isnan(c->prepare_ns) ? json_null() : json_real(c->prepare_ns)));
+                            "prepare_ns", isnan(c->prepare_ns) ? json_null() : json_real(c->prepare_ns),
+                            "measured", c->measured));
     }
     json_t *json = json_pack("{s:s, s:s, s:o}", "problem", r->problem, "learner", cw_model_learner(model),
                              "ranking", list);
@@ -175,6 +218,12 @@ static int print_json(const ranking *r, const cw_model *model, bool checked) {
         json_object_set_new(json, "unlike_training",
                             first->unlike ? json_string(first->unlike) : json_null());
     }
+    if (json && r->around) cli_surroundings_json(r->around, r->choices, r->count, json);
+    if (json && r->trade.why)
+        json_object_set_new(json, "measuring",
+                            json_pack("{s:s, s:o, s:f, s:b}", "why", r->trade.why, "saving_ns",
+                                      isnan(r->trade.saving_ns) ? json_null() : json_real(r->trade.saving_ns),
+                                      "cost_ns", r->trade.cost_ns, "measured", r->trade.worth));
     if (json && r->why) json_object_set_new(json, "why", json_string(r->why));
     return cli_print_json(json);
 }
@@ -190,7 +239,8 @@ static void print_table(const ranking *r, bool checked, bool prepare) {
         char rank[24], share[24], ns[32] = "", relative[32] = "", cost[32] = "";
         snprintf(rank, sizeof rank, "%zu", i + 1);
         snprintf(share, sizeof share, "%.0f %%", 100 * c->share);
-        if (!isnan(c->ns)) snprintf(ns, sizeof ns, "%.1f us", c->ns / 1000);
+        if (!isnan(c->ns))
+            snprintf(ns, sizeof ns, "%.1f us%s", c->ns / 1000, c->measured ? " (measured)" : "");
         if (c->ns > 0 && r->choices[0].ns > 0)
             snprintf(relative, sizeof relative, "%.2f", c->ns / r->choices[0].ns);
         if (!isnan(c->prepare_ns)) snprintf(cost, sizeof cost, "%.1f us", c->prepare_ns / 1000);
@@ -211,6 +261,14 @@ static void print_rest(const ranking *r) {
     if (able > r->shown) printf("%zu more can run", able - r->shown);
     if (able < r->count) printf("%s%zu cannot run here", able > r->shown ? ", " : "", r->count - able);
     puts(": --all shows them.");
+}
+
+static void print_trade(const cw_trade *trade) {
+    if (!trade->why) return;
+    printf("Measuring: %s", trade->why);
+    if (!isnan(trade->saving_ns))
+        printf(" (saving %.3g ms, cost %.3g ms)", trade->saving_ns / 1e6, trade->cost_ns / 1e6);
+    printf(".\n");
 }
 
 int cmd_choose(int argc, char **argv) {
@@ -257,11 +315,14 @@ int cmd_choose(int argc, char **argv) {
         if (!isnan(r.choices[0].regret))
             printf("The first is expected to take %.1f %% more time than the fastest.\n",
                    100 * r.choices[0].regret);
+        print_trade(&r.trade);
         if (r.why) printf("\nwhy:\n%s", r.why);
+        if (r.around) cli_surroundings_print(r.around, r.choices, r.count);
     }
     for (size_t i = 0; r.choices && i < r.count; i++) free((char *)(uintptr_t)r.choices[i].why_not);
     free(r.choices);
     cw_free(r.why);
+    free(r.around);
     cw_model_free(model);
     return code;
 }

@@ -268,6 +268,7 @@ typedef struct cw_choice {
                             against       the fastest, 0.03 = 3 %, as met on training rows that were held out; NaN =
                             not       known,       and for all others */
     double prepare_ns;   /* predicted time to prepare it once, NaN = not known */
+    bool measured;       /* ns was measured for this very problem (cw_choose_measured), not predicted */
     /* The same for all of a ranking: */
     bool by_static_order; /* costs are places in the order that needs no problem, not the learner's */
     const char *unlike;   /* NULL, or in what p is unlike the problems of training (static text). Where it is

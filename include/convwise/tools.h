@@ -8,6 +8,7 @@
  *   6. Train       dataset -> model
  *   7. Validate    how well would it choose on layers it has not seen
  *   8. Emit        model -> C
+ *   9. Choose      by measured times; or measure; why
  *   9. ONNX        model -> ONNX-ML, and back
  *
  * Same conventions as <convwise.h>. */
@@ -425,6 +426,65 @@ CW_API cw_status cw_emit_c(const cw_model *model, const cw_emit_options *options
 /* The same to a file, all or nothing. */
 CW_API cw_status cw_emit_c_save(const cw_model *model, const cw_emit_options *options, const char *path,
                                 cw_error *err);
+
+/* ---- 9. Choose ---- */
+
+/* Measured times, laid over a model. Immutable: any number of threads may share it. */
+typedef struct cw_overlay cw_overlay;
+/* The newest times of one machine (NULL = of all). */
+CW_API cw_status cw_overlay_load(cw_store *store, const char *fingerprint, cw_overlay **out, cw_error *err);
+CW_API void cw_overlay_free(cw_overlay *overlay); /* NULL is fine */
+/* As cw_choose_within, but those of the model's implementations that overlay has a time of for this very
+ * problem rank first, by that time (with limits->calls: and what preparing took). overlay NULL = nothing is
+ * measured. */
+CW_API cw_status cw_choose_measured(const cw_model *model, cw_context *ctx, const cw_overlay *overlay,
+                                    const cw_problem *p, const cw_limits *limits, cw_choice *out,
+                                    size_t capacity, size_t *count, cw_error *err);
+
+/* Whether to measure. Expected saving: the share of time that the model's choice is expected to lose
+ * (cw_choice.regret), times its predicted time, times the calls. Cost: comparing with the reference, and
+ * preparing and timing each of the first candidates. */
+typedef struct cw_trade {
+    double saving_ns, cost_ns; /* saving: NaN = the model promises nothing */
+    size_t candidates;
+    bool worth;
+    const char *why; /* static text: what was done, and why */
+} cw_trade;
+/* Predicts; where that is expected to save more over limits->calls (needed) than it costs, measures the
+ * `most` (0 = 3) first of the ranking into the store, which must be open for writing, and ranks by these
+ * times. What the store already has of the problem on this machine is not measured again. how: as for
+ * cw_measure, NULL = defaults; its problems and names are ignored; its warning of forks holds. Caller has out
+ * for cw_model_classes
+ * + 1. */
+CW_API cw_status cw_choose_or_measure(const cw_model *model, cw_context *ctx, cw_store *store,
+                                      const cw_problem *p, const cw_limits *limits, size_t most,
+                                      const cw_measure_options *how, cw_choice *out, size_t capacity,
+                                      size_t *count, cw_trade *trade, cw_error *err);
+
+/* A change of one thing of the problem for which another implementation is chosen. */
+typedef struct cw_flip {
+    const char *what; /* mb, ic, oc, channels (depthwise: all of them), size (height, and width where equal),
+                         kernel (padding that keeps the size goes on doing so), stride, threads */
+    int32_t from, to;
+    char impl[96];
+} cw_flip;
+/* The nearest flips, at most one for each thing and direction, smallest ratio first; looked for up to a
+ * factor of 16 in steps of 2^(1/2), then narrowed down. Some hundred choices. */
+CW_API cw_status cw_choice_flips(const cw_model *model, cw_context *ctx, const cw_problem *p,
+                                 const cw_limits *limits, cw_flip *out, size_t capacity, size_t *count,
+                                 cw_error *err);
+
+/* A measured problem. Distance: Euclid's, over log2(1 + field) of all sizes; precision, zero point, layout
+ * and direction are the same. */
+typedef struct cw_neighbour {
+    cw_problem problem;
+    double distance;
+    char impl[128]; /* its fastest candidate */
+    double ns;
+} cw_neighbour;
+/* The nearest of one machine's problems (NULL = of all), nearest first; count: how many there are at all. */
+CW_API cw_status cw_store_nearest(cw_store *store, const char *fingerprint, const cw_problem *p,
+                                  cw_neighbour *out, size_t capacity, size_t *count, cw_error *err);
 
 /* ---- 9. ONNX ---- */
 

@@ -1,6 +1,7 @@
 /* choose.c: problem to ranking: features, the model's costs, what can run here, the last resort. The only
  * place that knows models and implementations both; the learner's arithmetic is in src/learn. */
 #include "limits.h"
+#include "overlay.h"
 #include "../backend/context.h"
 #include "../learn/heldout.h"
 #include "../problem/facts.h"
@@ -63,6 +64,7 @@ typedef struct question {
     const cw_problem *p;   /* canonical */
     cw_host host;
     const cw_limits *limits;
+    const cw_overlay *overlay; /* NULL = nothing is measured */
     cw_sizes sizes;
     const cw_found *found;
     size_t found_count;
@@ -86,9 +88,10 @@ static const char *rule_out(const question *q, const char *name, const double *f
     return cw_limits_exclude(q->limits, &of, q->p, &q->sizes);
 }
 
-/* Those that can run; those that may, for all that is known; the rest. */
+/* Those that were measured; that can run; that may, for all that is known; the rest. */
 static int tier(const cw_choice *choice) {
-    return !choice->why_not ? 0 : choice->why_not == never_measured ? 1 : 2;
+    if (choice->why_not) return choice->why_not == never_measured ? 2 : 3;
+    return choice->measured ? 0 : 1;
 }
 
 static bool before(const cw_choice *a, const cw_choice *b) {
@@ -100,7 +103,7 @@ static bool before(const cw_choice *a, const cw_choice *b) {
 static void insert(answer *a, const cw_choice *choice) {
     size_t at = a->held;
     a->count++;
-    a->any |= tier(choice) < 2;
+    a->any |= tier(choice) < 3;
     if (choice->why_not) a->last_why = choice->why_not;
     while (at > 0 && before(choice, &a->out[at - 1])) at--;
     if (at == a->capacity) return;
@@ -178,6 +181,18 @@ static double promise(const question *q, const prediction *by, const uint8_t *al
         cw_calibration_promise(model->calibration, by->cost, by->share, model->class_count, allowed, best));
 }
 
+/* Puts what was measured of this very problem in the place of what was predicted. */
+static void lay_over(const question *q, cw_choice *choice) {
+    const cw_overlay_entry *e = cw_overlay_find(q->overlay, q->p, choice->impl);
+    if (!e || choice->why_not) return;
+    if (!isnan(e->prepare_ns)) choice->prepare_ns = e->prepare_ns;
+    double prepare =
+        q->limits->calls > 0 && !isnan(choice->prepare_ns) ? choice->prepare_ns / q->limits->calls : 0;
+    choice->ns = e->ns;
+    choice->cost = e->ns + prepare;
+    choice->measured = true;
+}
+
 /* The scratch of 48 kB is the price of not allocating. */
 static cw_status rank(const question *q, answer *a, cw_error *err) {
     const cw_model *model = q->model;
@@ -203,7 +218,8 @@ static cw_status rank(const question *q, answer *a, cw_error *err) {
                             .prepare_ns = by.prepare[c],
                             .by_static_order = a->by_static_order,
                             .unlike = a->unlike};
-        if (judged &&
+        lay_over(q, &choice);
+        if (judged && !choice.measured &&
             !(seen && seen[c])) { /* the learner has nothing to go by: behind the others, by place */
             choice.cost = INFINITY;
             choice.ns = NAN;
@@ -212,7 +228,7 @@ static cw_status rank(const question *q, answer *a, cw_error *err) {
         allowed[c] = !choice.why_not;
         insert(a, &choice);
     }
-    if (a->held > 0) a->out[0].regret = promise(q, &by, allowed);
+    if (a->held > 0 && !a->out[0].measured) a->out[0].regret = promise(q, &by, allowed);
     return CW_OK;
 }
 
@@ -232,6 +248,7 @@ static void add_last_resort(const question *q, answer *a) {
                         .prepare_ns = NAN,
                         .by_static_order = a->by_static_order,
                         .unlike = a->unlike};
+    lay_over(q, &choice);
     insert(a, &choice);
 }
 
@@ -248,9 +265,9 @@ static cw_status choose(const question *q, answer *a, cw_error *err) {
                    "no implementation of the model is left within the limits; the last: %s", a->last_why);
 }
 
-cw_status cw_choose_within(const cw_model *model, cw_context *ctx, const cw_problem *p,
-                           const cw_limits *limits, cw_choice *out, size_t capacity, size_t *count,
-                           cw_error *err) {
+cw_status cw_choose_measured(const cw_model *model, cw_context *ctx, const cw_overlay *overlay,
+                             const cw_problem *p, const cw_limits *limits, cw_choice *out, size_t capacity,
+                             size_t *count, cw_error *err) {
     static const cw_limits none = {0};
     cw_status status = check(model, p, err);
     if (status == CW_OK && limits) status = cw_limits_check(limits, err);
@@ -258,7 +275,8 @@ cw_status cw_choose_within(const cw_model *model, cw_context *ctx, const cw_prob
     cw_problem canonical = *p;
     cw_problem_canonical(&canonical);
     cw_found *found = NULL;
-    question q = {.model = model, .ctx = ctx, .p = &canonical, .limits = limits ? limits : &none};
+    question q = {
+        .model = model, .ctx = ctx, .p = &canonical, .limits = limits ? limits : &none, .overlay = overlay};
     answer a = {.out = out, .capacity = capacity};
     cw_problem_sizes(&canonical, &q.sizes);
     status = host_of(model, ctx, &q.host, err);
@@ -269,6 +287,12 @@ cw_status cw_choose_within(const cw_model *model, cw_context *ctx, const cw_prob
     if (status == CW_OK) *count = a.count;
     cw_free(found);
     return status;
+}
+
+cw_status cw_choose_within(const cw_model *model, cw_context *ctx, const cw_problem *p,
+                           const cw_limits *limits, cw_choice *out, size_t capacity, size_t *count,
+                           cw_error *err) {
+    return cw_choose_measured(model, ctx, NULL, p, limits, out, capacity, count, err);
 }
 
 cw_status cw_choose(const cw_model *model, cw_context *ctx, const cw_problem *p, cw_choice *out,

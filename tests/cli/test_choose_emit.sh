@@ -65,6 +65,34 @@ for bad in 0 -1 nan inf x; do
     refused 2 "number above 0" "$convwise" choose ic64ih56oc64kh1 --model $model "--max-error=$bad"
 done
 
+# What surrounds a choice, times of a store, and whether to measure.
+for ic in 8 9 12 24; do
+    "$convwise" measure --problem ic${ic}ih9oc8kh3ph1 --only own.direct,own.gemm --passes 1 --store "$work/own.db" >/dev/null 2>&1 || failed=1
+done
+field() { "${PYTHON:-python3}" -c "import json, sys; d = json.load(sys.stdin); print($1)"; }
+check "explained" "True True True" "$("$convwise" choose ic8ih9oc8kh3ph1 --model $model --explain --store "$work/own.db" --json |
+    field 'd["ranking"][0]["measured"], d["nearest"][0]["distance"] == 0, len(d["flips"]) > 0' | tr -d '(),')"
+check "without a store" "None" "$("$convwise" choose ic8ih9oc8kh3ph1 --model $model --explain --json | field 'd["nearest"]')"
+check "in words" 1 "$("$convwise" choose ic8ih9oc8kh3ph1 --model $model --explain --store "$work/own.db" | grep -c '^measured at distance 0.00: mb1ic8ih9oc8')"
+refused 2 "--measure needs" "$convwise" choose ic8ih9oc8kh3ph1 --model $model --measure --calls 10
+refused 2 "--measure needs" "$convwise" choose ic8ih9oc8kh3ph1 --model $model --measure --store "$work/own.db"
+refused 1 "none.db" "$convwise" choose ic8ih9oc8kh3ph1 --model $model --store "$work/none.db"
+"${PYTHON:-python3}" - "$work" <<'END'
+# Preparation as if measured, and a promise, in a model that has neither.
+import json, sys
+model = json.load(open("tests/data/model.json"))
+model["facts"] = {"fields": "transforms reorders workspace error_f32 error_u8 prepare prepare_weights prepare_macs log_ns_per_mac".split(),
+                  "rows": [[0, 0, 0, 0, 0, 5, 0, 0, -1]] * len(model["classes"])}
+model["calibration"] = {"signal": "share", "steps": [[1, 0.1]]}
+model["version"] = 2
+json.dump(model, open(sys.argv[1] + "/promises.json", "w"))
+END
+trade() { "$convwise" choose ic10ih9oc8kh3ph1 --model "$work/promises.json" --measure --store "$work/own.db" --json "$@" |
+    field 'd["measuring"]["measured"], d["ranking"][0]["measured"]' | tr -d '(),'; }
+check "few calls" "False False" "$(trade --calls 1)"
+check "many calls" "True True" "$(trade --calls 1e12)"
+check "once measured" "False True" "$(trade --calls 1e12)"
+
 refused 1 "kernel" "$convwise" choose ic64ih3oc64kh7 --model $model
 refused 1 "cannot read" "$convwise" choose nonsense --model $model
 refused 2 "PROBLEM is missing" "$convwise" choose --model $model
