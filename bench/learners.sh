@@ -2,7 +2,7 @@
 # Every learner on what is public and on this machine's own stores; writes Markdown to standard output (docs/results.md is that).
 #     bench/learners.sh DATA [STORE...]
 # DATA has finddb/*.fdb.txt.bz2 and mali-t860/; STORE: collations (bench/collation.sh makes one). LEARNERS, SEEDS: which, and how
-# many of each. BUILD: build folder. Takes about half an hour with three seeds. Needs python3.
+# many of each. BUILD: build folder. Takes an hour with three seeds. Needs python3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -ge 1 ] || { echo "usage: bench/learners.sh DATA [STORE...]" >&2; exit 2; }
@@ -35,7 +35,7 @@ P
 cat <<'P'
 # Every learner, on measurements it has not seen
 
-Made by `bench/learners.sh DATA STORE...`; default settings unless said, three seeds, mean (least to most). *Geomean*: of the chosen
+Made by `bench/learners.sh DATA STORE...`; default settings; mean over the seeds (least to most). *Geomean*: of the chosen
 implementation's time over the fastest one's. [validating.md](validating.md) has the other words, [learners.md](learners.md) the learners.
 
 P
