@@ -180,7 +180,8 @@ static void test_trees_emit__comparison_notices_small_changes(void **state) {
             for (size_t i = 0; i < t->node_count; i++)
                 t->node[i].threshold = nextafterf(t->node[i].threshold, INFINITY);
         else
-            for (size_t i = 0; i < t->value_count; i++) t->value[i] /= (int16_t)(1 + i % 2);
+            for (size_t i = 0; i < t->value_count; i++)
+                t->value[i] = (int16_t)(t->value[i] / (1 + (int)(i % 2)));
         write_c(t, "bent", rank);
         cw_trees_destroy(t);
         t = make(&specs[3], rank);
