@@ -50,6 +50,8 @@ typedef struct cli_learn {
     cw_train_options train;
     const char *learners[16]; /* NULL-ended, in the order given */
     bool prec_given, no_harm_given;
+    const char *base_path;
+    cw_model *base; /* what cli_learn_load read from there; free with cw_model_free */
 } cli_learn;
 #define CLI_MACHINE_HELP                                                                                     \
     "Machine to choose for, where the model's features read its numbers: a fingerprint of its training, "    \
@@ -67,8 +69,8 @@ void cli_surroundings_json(const cli_surroundings *s, const cw_choice *ranking, 
 extern const struct argp cli_limits_argp;
 /* The whole number that an option --name was given as text; does not return where it is none. */
 int64_t cli_whole(struct argp_state *state, const char *name, const char *text, int64_t least, int64_t most);
-/* Opens the store and loads the rows asked for. */
-cw_status cli_learn_load(const cli_learn *learn, cw_dataset **out, cw_error *err);
+/* Loads the base, if one is asked for, then the rows, of the base's features unless others are asked for. */
+cw_status cli_learn_load(cli_learn *learn, cw_dataset **out, cw_error *err);
 
 /* Folder with nets/: beside the source or installed. */
 const char *cli_data_folder(void);

@@ -146,6 +146,9 @@ static void print_summary(const options *o, const cw_dataset *data, const cw_mod
                100 * (figure(s, "library_us") / oracle - 1));
     }
     print_fallbacks(json);
+    if (o->learn.base_path)
+        printf("Settings: %s.\n",
+               json_string_value(json_object_get(json_object_get(json, "provenance"), "settings")));
     printf("Written to %s. Next: convwise choose PROBLEM --model %s, or convwise emit --model %s\n",
            o->output, o->output, o->output);
 }
@@ -158,19 +161,18 @@ static int print_json(const options *o, const cw_dataset *data, const cw_model *
                                     "validation", validation, "no_harm", no_harm));
 }
 
-static int train(const options *o) {
+static int train(options *o) {
     cw_error err = {0};
     cw_dataset *data = NULL;
     cw_model *model = NULL;
+    cw_status status = cli_learn_load(&o->learn, &data, &err);
     cw_train_options settings = o->learn.train;
-    settings.learner = o->learn.learners[0] ? o->learn.learners[0] : "tree";
+    settings.learner = o->learn.learners[0] ? o->learn.learners[0] : settings.base ? "boost" : "tree";
     settings.split = o->split && strcmp(o->split, "none") != 0 ? o->split : NULL;
     settings.calibrate = !o->no_calibrate;
     json_t *json = NULL;
-    cw_status status;
     if (!o->learn.no_harm_given) settings.no_harm = CLI_MARGIN;
-    if ((status = cli_learn_load(&o->learn, &data, &err)) == CW_OK &&
-        (status = cw_train(data, &settings, &model, &err)) == CW_OK &&
+    if (status == CW_OK && (status = cw_train(data, &settings, &model, &err)) == CW_OK &&
         (status = add_figures(o, data, settings.learner, model, &err)) == CW_OK &&
         (status = refuse_harm(o, json = model_json(model), &err)) == CW_OK)
         status = cw_model_save(model, o->output, &err);
@@ -183,6 +185,7 @@ static int train(const options *o) {
     }
     json_decref(json);
     cw_model_free(model);
+    cw_model_free(o->learn.base);
     cw_dataset_free(data);
     return code;
 }

@@ -95,6 +95,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
             argp_error(state, "--seed-mode has its own splits and seeds");
         if (!o->seed_mode && (o->seed.published || o->seed.form != CLI_SEED_TEXT || o->seed.fast_math))
             argp_error(state, "--reported, --markdown and --fast-math need --seed-mode");
+        if (o->learn.base_path && (o->model || o->seed_mode))
+            argp_error(state, "--base is for learners that train; not with --model or --seed-mode");
         if (o->model && (o->split || o->seeds || o->learn.learners[0] || o->learn.data.features))
             argp_error(state, "--model brings its own learner and features, and is not split");
         return 0;
@@ -402,7 +404,7 @@ static int show(const options *o, const spread *seeds, cw_error *err) {
 
 /* ---- The command ---- */
 
-static cw_status validate_split(const options *o, spread *seeds, cw_error *err) {
+static cw_status validate_split(options *o, spread *seeds, cw_error *err) {
     cw_dataset *data = NULL;
     cw_status status = cli_learn_load(&o->learn, &data, err);
     cw_validate_options how = {.split = o->split,

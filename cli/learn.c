@@ -20,6 +20,7 @@ enum {
     DIMS,
     AT_LEAST,
     FAMILIES,
+    BASE,
 #define X(type, field, option, least, most, help) SETTING_##field,
     CW_SETTINGS(X)
 #undef X
@@ -41,6 +42,10 @@ static const struct argp_option table[] = {
     {"machine", MACHINE, "FINGERPRINT", 0,
      "Only rows of this machine, or all: a row is a problem on a machine (default: the machine with most "
      "rows)",
+     0},
+    {"base", BASE, "MODEL", 0,
+     "Go on from another machine's model, where few layers are measured: boosted trees correct its sum of "
+     "trees (docs/few-shot.md)",
      0},
     {"free-reorders", FREE_REORDERS, NULL, 0, "Do not charge changes of layout to an implementation", 0},
 #define X(type, field, option, least, most, help) {option, SETTING_##field, "N", 0, help, 1},
@@ -168,6 +173,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case FAMILIES:
         learn->data.families = true;
         return 0;
+    case BASE:
+        learn->base_path = arg;
+        return 0;
     case FREE_REORDERS:
         learn->data.free_reorders = true;
         return 0;
@@ -210,12 +218,17 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 
 const struct argp cli_learn_argp = {table, parse, NULL, NULL, NULL, help, NULL};
 
-cw_status cli_learn_load(const cli_learn *learn, cw_dataset **out, cw_error *err) {
+cw_status cli_learn_load(cli_learn *learn, cw_dataset **out, cw_error *err) {
     cw_dataset_options options = learn->data;
     if (!learn->prec_given) options.prec = -1;
     cw_store *store;
-    cw_status status = cw_store_open(learn->store ? learn->store : "convwise.db", CW_STORE_READ, &store, err);
+    cw_status status = learn->base_path ? cw_model_load(learn->base_path, &learn->base, err) : CW_OK;
+    if (status == CW_OK && learn->base && !options.features)
+        options.features = cw_model_features(learn->base);
+    if (status == CW_OK)
+        status = cw_store_open(learn->store ? learn->store : "convwise.db", CW_STORE_READ, &store, err);
     if (status != CW_OK) return status;
+    learn->train.base = learn->base;
     status = cw_dataset_load(store, &options, out, err);
     cw_store_close(store);
     return status;

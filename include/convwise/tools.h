@@ -304,10 +304,16 @@ typedef struct cw_train_options {
                         (docs/validating.md); up to five  more trainings. 0 = not looked for */
     int32_t threads; /* that train, 0 = 1; the result does not depend on it */
     uint64_t seed;
+    const cw_model *base; /* a model of another machine to go on from; NULL = none (docs/few-shot.md) */
 } cw_train_options;
 /* Classes of the model: the dataset's that have at least one time. CW_NOT_FOUND: no rows, or no such learner;
  * CW_INVALID: bad settings, or one implementation wins every row (the message names it). Same data and
- * options, same bytes. */
+ * options, same bytes.
+ *
+ * With a base (borrowed) few rows are enough: learner boost (NULL = boost) corrects the base's sum of trees;
+ * how much of it is kept is chosen inside the rows, nothing at all included (docs/few-shot.md). The base's
+ * classes come first. CW_MISMATCH: the base is no sum of trees, or of other features, or the data has none of
+ * its classes. */
 CW_API cw_status cw_train(const cw_dataset *data, const cw_train_options *options, cw_model **out,
                           cw_error *err);
 /* Names for help and checks; NULL-ended. */

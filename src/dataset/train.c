@@ -1,8 +1,8 @@
 /* train.c: dataset to model: which classes a model has, its static order and its provenance. The learning
  * itself is src/learn's. */
-#include "dataset.h"
+#include "base_model.h"
+#include "../learn/adapt.h"
 #include "../learn/folds.h"
-#include "../learn/heldout.h"
 #include <math.h>
 #include <string.h>
 
@@ -105,7 +105,7 @@ cw_status cw_static_order(const cw_dataset *data, const size_t *rows, size_t cou
 /* Which of the dataset's classes the rows know, and the way there and back. */
 typedef struct class_map {
     size_t count;
-    size_t *of_model; /* count: dataset's index */
+    size_t *of_model; /* count: dataset's index, SIZE_MAX = only the base knows it */
     int32_t *of_data; /* dataset's classes: model's index, -1 = absent */
 } class_map;
 
@@ -114,12 +114,21 @@ static void map_release(class_map *map) {
     cw_free(map->of_data);
 }
 
-static cw_status map_classes(const cw_dataset *data, const size_t *rows, size_t count, class_map *map,
-                             cw_error *err) {
-    map->of_model = cw_alloc_n(data->classes, sizeof *map->of_model);
+/* All that the base knows, in its order, so that its trees stay as they are; then what else has times. */
+static cw_status map_classes(const cw_dataset *data, const size_t *rows, size_t count, const cw_model *base,
+                             class_map *map, cw_error *err) {
+    map->count = base ? base->class_count : 0;
+    map->of_model = cw_alloc_n(map->count + data->classes, sizeof *map->of_model);
     map->of_data = cw_alloc_n(data->classes, sizeof *map->of_data);
     if (!map->of_model || !map->of_data) return cw_fail_memory(err);
+    for (size_t i = 0; i < map->count; i++) map->of_model[i] = SIZE_MAX;
     for (size_t c = 0; c < data->classes; c++) {
+        map->of_data[c] = cw_base_class(base, data->class_info[c].name);
+        if (map->of_data[c] < 0) continue;
+        map->of_model[map->of_data[c]] = c;
+    }
+    for (size_t c = 0; c < data->classes; c++) {
+        if (map->of_data[c] >= 0) continue;
         bool timed = false;
         for (size_t i = 0; !timed && i < count; i++)
             timed = !isnan(data->time[rows[i] * data->classes + c]) || data->y[rows[i]] == (int32_t)c;
@@ -144,7 +153,8 @@ static cw_status narrow(cw_matrix *m, const class_map *map, cw_error *err) {
     for (size_t i = 0; i < m->rows; i++) {
         y[i] = map->of_data[m->y[i]];
         for (size_t c = 0; cost && c < map->count; c++)
-            cost[i * map->count + c] = m->cost[i * m->classes + map->of_model[c]];
+            cost[i * map->count + c] =
+                map->of_model[c] == SIZE_MAX ? NAN : m->cost[i * m->classes + map->of_model[c]];
     }
     cw_free((void *)m->y);
     cw_free((void *)m->cost);
@@ -154,11 +164,13 @@ static cw_status narrow(cw_matrix *m, const class_map *map, cw_error *err) {
     return CW_OK;
 }
 
-static cw_status check_rows(const cw_dataset *data, const size_t *rows, size_t count, cw_error *err) {
+static cw_status check_rows(const cw_dataset *data, const size_t *rows, size_t count, const cw_model *base,
+                            cw_error *err) {
     if (count == 0)
         return cw_fail(err, CW_NOT_FOUND,
                        "no rows to learn from: measure layers first (convwise measure), or ask for fewer "
                        "conditions (precision, threads)");
+    if (base) return CW_OK;
     for (size_t i = 1; i < count; i++)
         if (data->y[rows[i]] != data->y[rows[0]]) return CW_OK;
     return cw_fail(err, CW_INVALID,
@@ -170,7 +182,7 @@ static cw_status check_rows(const cw_dataset *data, const size_t *rows, size_t c
 /* given: what the user set, 0 = open. */
 static cw_status resolve(const cw_train_options *options, const cw_learner **learner, cw_learn_options *given,
                          cw_error *err) {
-    const char *name = options->learner ? options->learner : "tree";
+    const char *name = options->learner ? options->learner : options->base ? "boost" : "tree";
     *learner = cw_learner_find(name);
     if (!*learner) {
         cw_buf names = {0};
@@ -221,7 +233,8 @@ static void settings_text(const cw_learner *learner, const cw_learn_options *set
     cw_buf_printf(out, "seed %llu", (unsigned long long)settings->seed);
 }
 
-static cw_status name_lists(cw_model *model, const cw_dataset *data, const class_map *map, cw_error *err) {
+static cw_status name_lists(cw_model *model, const cw_dataset *data, const class_map *map,
+                            const cw_model *base, cw_error *err) {
     model->columns = cw_alloc_n(data->columns, sizeof *model->columns);
     model->classes = cw_alloc_n(map->count, sizeof *model->classes);
     if (!model->columns || !model->classes) return cw_fail_memory(err);
@@ -233,14 +246,17 @@ static cw_status name_lists(cw_model *model, const cw_dataset *data, const class
         model->bound[i] = data->features[i];
         if (!(model->columns[i] = cw_strdup(data->features[i]->name))) return cw_fail_memory(err);
     }
-    for (size_t i = 0; i < map->count; i++)
-        if (!(model->classes[i] = cw_strdup(data->class_info[map->of_model[i]].name)))
+    for (size_t i = 0; i < map->count; i++) {
+        size_t c = map->of_model[i];
+        if (!(model->classes[i] = cw_strdup(c == SIZE_MAX ? base->classes[i] : data->class_info[c].name)))
             return cw_fail_memory(err);
+    }
     return CW_OK;
 }
 
+/* What only the base knows comes last, in the base's order. */
 static cw_status rank_classes(cw_model *model, const cw_dataset *data, const size_t *rows, size_t count,
-                              const class_map *map, cw_error *err) {
+                              const class_map *map, const cw_model *base, cw_error *err) {
     size_t *order = cw_alloc_n(data->classes, sizeof *order);
     model->static_rank = cw_alloc_n(map->count, sizeof *model->static_rank);
     cw_status status = order && model->static_rank ? cw_static_order(data, rows, count, -1, order, err)
@@ -248,6 +264,10 @@ static cw_status rank_classes(cw_model *model, const cw_dataset *data, const siz
     int32_t place = 0;
     for (size_t i = 0; status == CW_OK && i < data->classes; i++)
         if (map->of_data[order[i]] >= 0) model->static_rank[map->of_data[order[i]]] = place++;
+    for (size_t at = 0; status == CW_OK && base && at < base->class_count; at++)
+        for (size_t c = 0; c < base->class_count; c++)
+            if (base->static_rank[c] == (int32_t)at && map->of_model[c] == SIZE_MAX)
+                model->static_rank[c] = place++;
     cw_free(order);
     return status;
 }
@@ -276,10 +296,13 @@ static cw_status keep_hosts(cw_model *model, const cw_dataset *data, cw_error *e
     return bad ? cw_fail_memory(err) : CW_OK;
 }
 
-static cw_status provenance(cw_model *model, const cw_dataset *data, size_t rows,
+static cw_status provenance(cw_model *model, const cw_dataset *data, size_t rows, const cw_model *base,
                             const cw_learn_options *settings, cw_error *err) {
     cw_buf text = {0};
     settings_text(model->learner, settings, &text);
+    if (base)
+        cw_buf_printf(&text, ", base %s x %g%s", base->data_hash, settings->base->scale,
+                      settings->base->offsets_only ? ", offsets only" : "");
     model->settings = cw_buf_take(&text);
     model->feature_set = cw_strdup(data->feature_set);
     model->machine = cw_strdup(data->fingerprint);
@@ -336,37 +359,90 @@ static cw_status learn(const cw_matrix *m, const uint8_t *lost, const cw_train_o
     return status;
 }
 
+/* All but the base's trees. */
+static cw_status describe(const cw_dataset *data, const size_t *rows, size_t count,
+                          const cw_train_options *options, const class_map *map, cw_model *model,
+                          cw_error *err) {
+    cw_status status = name_lists(model, data, map, options->base, err);
+    if (status == CW_OK) status = keep_hosts(model, data, err);
+    if (status == CW_OK) status = rank_classes(model, data, rows, count, map, options->base, err);
+    if (status == CW_OK && options->base) status = cw_base_merge(model, options->base, err);
+    return status;
+}
+
+/* Whether and how to go on from the base. */
+static cw_status start(const cw_matrix *m, const uint8_t *lost, const cw_train_options *options,
+                       const cw_model *model, const cw_learn_options *given, cw_learn_base *out,
+                       cw_trees **trees, cw_error *err) {
+    cw_inner inner = {m, options->mask == CW_MASK_KIND ? lost : NULL, model->static_rank};
+    cw_learn_options settings;
+    cw_settings_fill(model->learner, given, NULL, &settings);
+    cw_status status = cw_adapt_widen(m, options->base->state, trees, err);
+    return status == CW_OK ? cw_adapt_choose(&inner, *trees, &settings, out, err) : status;
+}
+
+static cw_status train_listed(const cw_dataset *data, const size_t *rows, size_t count,
+                              const cw_train_options *options, cw_model **out, cw_error *err);
+
+/* From nothing: what the base says is no help. */
+static cw_status train_anew(const cw_dataset *data, const size_t *rows, size_t count,
+                            const cw_train_options *options, cw_model **out, cw_error *err) {
+    cw_train_options without = *options;
+    cw_buf text = {0};
+    without.base = NULL;
+    without.learner = "boost";
+    cw_status status = train_listed(data, rows, count, &without, out, err);
+    if (status != CW_OK) return status;
+    cw_buf_printf(&text, "%s, base %s x 0", (*out)->settings, options->base->data_hash);
+    cw_free((*out)->settings);
+    (*out)->settings = cw_buf_take(&text);
+    if ((*out)->settings) return CW_OK;
+    cw_model_free(*out);
+    *out = NULL;
+    return cw_fail_memory(err);
+}
+
 static cw_status train_listed(const cw_dataset *data, const size_t *rows, size_t count,
                               const cw_train_options *options, cw_model **out, cw_error *err) {
-    const cw_learner *learner;
     cw_learn_options settings;
-    cw_status status = resolve(options, &learner, &settings, err);
-    if (status != CW_OK || (status = check_rows(data, rows, count, err)) != CW_OK) return status;
     class_map map = {0};
     cw_matrix matrix = {0};
+    cw_learn_base base = {.scale = 1};
+    cw_trees *trees = NULL;
     uint8_t *lost = NULL;
     cw_model *model = cw_alloc(sizeof *model);
+    *out = NULL;
     if (!model) return cw_fail_memory(err);
-    model->learner = learner;
-    if ((status = map_classes(data, rows, count, &map, err)) != CW_OK ||
+    cw_status status;
+    if ((status = resolve(options, &model->learner, &settings, err)) != CW_OK ||
+        (status = check_rows(data, rows, count, options->base, err)) != CW_OK ||
+        (options->base &&
+         (status = cw_base_check(data, options->base, model->learner->name, err)) != CW_OK) ||
+        (status = map_classes(data, rows, count, options->base, &map, err)) != CW_OK ||
         (status = cw_dataset_matrix(data, rows, count, options->split, &matrix, err)) != CW_OK ||
         (status = narrow(&matrix, &map, err)) != CW_OK ||
         (status = see(data, rows, &map, options, &matrix, &lost, model, err)) != CW_OK ||
-        (status = name_lists(model, data, &map, err)) != CW_OK ||
-        (status = keep_hosts(model, data, err)) != CW_OK ||
-        (status = rank_classes(model, data, rows, count, &map, err)) != CW_OK ||
-        (status = learn(&matrix, lost, options, &settings, model, err)) != CW_OK ||
-        (status = provenance(model, data, count, &settings, err)) != CW_OK ||
-        (options->no_harm > 0 && (status = cw_find_harm(data, rows, count, options, model, err)) != CW_OK)) {
-        cw_model_free(model);
-        model = NULL;
+        (status = describe(data, rows, count, options, &map, model, err)) != CW_OK)
+        goto out;
+    if (options->base) {
+        status = start(&matrix, lost, options, model, &settings, &base, &trees, err);
+        settings.base = &base;
     }
+    if (status != CW_OK || !(base.scale > 0) ||
+        (status = learn(&matrix, lost, options, &settings, model, err)) != CW_OK ||
+        (status = provenance(model, data, count, options->base, &settings, err)) != CW_OK ||
+        (options->no_harm > 0 && (status = cw_find_harm(data, rows, count, options, model, err)) != CW_OK))
+        goto out;
+    *out = model;
+    model = NULL;
+out:
+    cw_model_free(model);
+    cw_trees_destroy(trees);
     matrix.lost = NULL;
     cw_rows_release(&matrix);
     cw_free(lost);
     map_release(&map);
-    *out = model;
-    return status;
+    return status == CW_OK && !*out ? train_anew(data, rows, count, options, out, err) : status;
 }
 
 cw_status cw_train_rows(const cw_dataset *data, const size_t *rows, size_t count,

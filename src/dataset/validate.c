@@ -97,6 +97,7 @@ static cw_status learn_fold(const cw_dataset *data, const cw_fold *fold, const c
         cw_train_options train = options->train;
         train.learner = options->learners[m];
         train.split = options->split;
+        if (strcmp(train.learner, "boost") != 0) train.base = NULL; /* the only one that goes on from one */
         status = cw_train_rows(data, fold->train, fold->train_count, &train, &models[m], err);
         if (status == CW_OK) status = cw_scored_model_bind(data, models[m], &know->models[m], err);
     }

@@ -17,6 +17,7 @@ enum { CHUNK = 2048 };                         /* rows a piece of parallel work 
 static const double MOST_PAIRS = 1000000000.0; /* sums of whole numbers stay below 2^31 */
 static const double WHOLE = 536870912.0;       /* 2^29: sum of absolute gradients in whole numbers */
 static const double MIN_HESSIAN = 1;           /* of a leaf: rows that are decided need no finer cuts */
+static const double OFFSET_PULL = 0.3;         /* rows */
 static const double NEVER_MET = 10;            /* as slow as this counts a class that no row compares */
 
 typedef struct trainer {
@@ -76,7 +77,7 @@ static cw_status count_pairs(trainer *t, cw_error *err) {
     }
     t->pairs = t->row_start[m->rows];
     for (size_t c = 0; c < m->classes; c++) t->class_start[c + 1] += t->class_start[c];
-    if (t->pairs == 0)
+    if (t->pairs == 0 && !t->options->base)
         return cw_fail(err, CW_INVALID,
                        t->timed ? "boost-time: no row has a time"
                                 : "boost: no row has two choices: nothing to learn");
@@ -148,9 +149,25 @@ static cw_status make_pairs(trainer *t, cw_error *err) {
     return status;
 }
 
-/* Margins before the first tree: 0, or the mean log time. */
+/* Margins that the base gives a row's pairs. */
+static void start_row(trainer *t, size_t row) {
+    double cost[CW_MODEL_MOST];
+    const cw_matrix *m = t->data;
+    const cw_learn_base *base = t->options->base;
+    const double unit = -base->scale / t->options->temperature;
+    bool times = has_times(m, row);
+    cw_trees_predict(base->trees, m->x + row * m->columns, cost, NULL, NULL);
+    for (size_t c = 0, k = t->row_start[row]; k < t->row_start[row + 1]; c++)
+        if (takes_part(t, row, c, times)) t->margin[k++] = (float)(unit * cost[c]);
+}
+
+/* Margins before the first tree: the base's, 0, or the mean log time. */
 static void set_start(trainer *t) {
     double slowest = -INFINITY;
+    if (t->options->base) {
+        for (size_t r = 0; r < t->data->rows; r++) start_row(t, r);
+        return;
+    }
     for (size_t k = 0; k < t->pairs; k++) slowest = fmax(slowest, (double)t->target[k]);
     for (size_t c = 0; c < t->data->classes; c++) {
         size_t from = t->class_start[c], n = t->class_start[c + 1] - from;
@@ -303,6 +320,29 @@ static bool boost_round(trainer *t) {
     return true;
 }
 
+/* The first correction of a base: one number a class (a tree without a cut), as if OFFSET_PULL rows had said
+ * that none is needed. What base and numbers say of the rows is made most likely by steps that half a row's
+ * vote bounds the curvature of (Boehning 1992): however sure the base is, none goes too far. */
+static void set_offsets(trainer *t) {
+    enum { STEPS = 300 };
+    const double enough = 1e-4;
+    double largest = INFINITY;
+    size_t chunks = (t->data->rows + CHUNK - 1) / CHUNK;
+    for (int step = 0; step < STEPS && largest > enough; step++) {
+        cw_parallel(t->options->threads, chunks, set_gradients, t);
+        largest = 0;
+        for (size_t c = 0; c < t->data->classes; c++) {
+            size_t from = t->class_start[c], end = t->class_start[c + 1];
+            double gradient = OFFSET_PULL * t->start[c];
+            for (size_t i = from; i < end; i++) gradient += (double)t->gradient[t->by_class[i]];
+            double move = -gradient / ((double)(end - from) / 2 + OFFSET_PULL);
+            for (size_t i = from; i < end; i++) t->margin[t->by_class[i]] += (float)move;
+            t->start[c] += move;
+            largest = fmax(largest, fabs(move));
+        }
+    }
+}
+
 /* ---- Training ---- */
 
 static cw_status check_settings(const cw_matrix *data, const cw_learn_options *o, const char *name,
@@ -389,12 +429,15 @@ static cw_status finish(trainer *t, void **state, cw_error *err) {
     draft->trees.temperature = t->options->temperature;
     draft->trees.share = CW_SHARE_SOFTMAX;
     draft->trees.log_time = t->timed;
+    const cw_learn_base *base = t->options->base;
+    cw_status status = base ? cw_trees_add_all(draft, base->trees, base->scale, err) : CW_OK;
+    if (status != CW_OK) return status;
     const double nothing = 0; /* a state has at least one tree */
     if (draft->trees.tree_count == 0 &&
         (!cw_trees_begin(draft, 0, 1) || cw_trees_add_leaf(draft, &nothing) == SIZE_MAX))
         return cw_fail_memory(err);
     t->draft = NULL; /* finish takes it */
-    cw_status status = cw_trees_finish(draft, &trees, err);
+    status = cw_trees_finish(draft, &trees, err);
     if (status == CW_OK) *state = trees;
     return status;
 }
@@ -412,14 +455,16 @@ static void release(trainer *t) {
 
 static cw_status train(const cw_matrix *data, const cw_learn_options *options, bool timed, void **state,
                        cw_error *err) {
-    cw_status status = cw_matrix_check(data, err);
+    cw_status status = options->base ? cw_matrix_check_values(data, err) : cw_matrix_check(data, err);
     if (status != CW_OK) return status;
     if ((status = check_settings(data, options, timed ? "boost-time" : "boost", err)) != CW_OK) return status;
     if (timed && !(data->cost && data->scale))
         return cw_fail(err, CW_INVALID, "boost-time learns times, and the rows have labels only: use boost");
     trainer t = {.data = data, .options = options, .timed = timed};
     status = prepare(&t, err);
-    for (; status == CW_OK && t.round < (size_t)options->trees; t.round++)
+    size_t rounds = options->base && options->base->offsets_only ? 0 : (size_t)options->trees;
+    if (status == CW_OK && options->base) set_offsets(&t);
+    for (; status == CW_OK && t.round < rounds; t.round++)
         if (!boost_round(&t)) status = cw_fail_memory(err);
     if (status == CW_OK) status = finish(&t, state, err);
     release(&t);

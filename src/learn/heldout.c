@@ -3,13 +3,17 @@
 #include "folds.h"
 #include <math.h>
 
+bool cw_inner_may(const cw_inner *inner, size_t row, size_t class) {
+    const cw_matrix *m = inner->data;
+    size_t cell = row * m->classes + class;
+    return !m->cost || !isnan(m->cost[cell]) || (inner->also && inner->also[cell]);
+}
+
 int32_t cw_inner_choose(const cw_inner *inner, size_t row, const double *cost) {
     const cw_matrix *m = inner->data;
     int32_t best = -1;
     for (size_t c = 0; c < m->classes; c++) {
-        bool may = !m->cost || !isnan(m->cost[row * m->classes + c]) ||
-                   (inner->also && inner->also[row * m->classes + c]);
-        if (!may) continue;
+        if (!cw_inner_may(inner, row, c)) continue;
         if (best < 0 || cost[c] < cost[best] || (cost[c] == cost[best] && inner->rank[c] < inner->rank[best]))
             best = (int32_t)c;
     }
@@ -59,7 +63,7 @@ cw_status cw_heldout(const cw_inner *inner, const cw_learner *learner, const cw_
     for (size_t f = 0; status == CW_OK && *folds > 1 && f < *folds; f++) {
         cw_matrix rest;
         status = cw_rows_of_fold(m, fold, (int32_t)f, false, &rest, err);
-        if (status == CW_OK && !one_winner(&rest))
+        if (status == CW_OK && (settings->base || !one_winner(&rest)))
             status = ask(&rest, inner, fold, (int32_t)f, learner, settings, visit, arg, err);
         cw_rows_release(&rest);
     }

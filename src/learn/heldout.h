@@ -13,8 +13,9 @@ typedef struct cw_inner {
     const int32_t *rank;   /* per class: its place in the static order, which breaks ties */
 } cw_inner;
 
-/* The class of smallest cost among those that may be chosen in a row: with a time, or `also`; without times:
- * all. */
+/* May the class be chosen in a row: with a time, or `also`; without times: all. */
+bool cw_inner_may(const cw_inner *inner, size_t row, size_t class);
+/* The class of smallest cost among those that may be chosen in a row. */
 int32_t cw_inner_choose(const cw_inner *inner, size_t row, const double *cost);
 /* log(time of the class / best time), at least 0; without times: 0 if it is the label, else 1. */
 double cw_inner_loss(const cw_inner *inner, size_t row, int32_t class);

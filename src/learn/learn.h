@@ -25,6 +25,14 @@ typedef struct cw_matrix {
                              row is its own */
 } cw_matrix;
 
+/* What a sum of trees starts with: another, which learned from other rows. Its costs times scale, then one
+ * number a class, then, unless offsets_only, trees. */
+typedef struct cw_learn_base {
+    const struct cw_trees *trees; /* of the same columns and classes (trees.h) */
+    double scale;                 /* 0..1 */
+    bool offsets_only;
+} cw_learn_base;
+
 /* Settings, resolved: what a learner reads is set. */
 typedef struct cw_learn_options {
 #define X(type, field, option, least, most, help) type field;
@@ -32,6 +40,8 @@ typedef struct cw_learn_options {
 #undef X
     int32_t threads; /* from 1; 0 counts as 1. The result does not depend on it */
     uint64_t seed;
+    const struct cw_learn_base
+        *base; /* boost: what the sum starts with in place of 0; borrowed; NULL = nothing */
 } cw_learn_options;
 
 typedef struct cw_learner {
@@ -77,6 +87,8 @@ const cw_learner *cw_learner_find(const char *name);
 /* Rows >= 1, columns 1..CW_MODEL_MOST, classes 2..CW_MODEL_MOST with at least two present, labels in range,
  * values finite, times NaN or above 0, scales above 0. Every train calls it. */
 cw_status cw_matrix_check(const cw_matrix *data, cw_error *err);
+/* The same, but that one class may win every row: enough where there is a base. */
+cw_status cw_matrix_check_values(const cw_matrix *data, cw_error *err);
 
 /* ---- Model: a trained learner with all it needs to be used later ---- */
 

@@ -46,17 +46,10 @@ const cw_learner *cw_learner_find(const char *name) {
 }
 
 static cw_status check_labels(const cw_matrix *m, cw_error *err) {
-    bool two = false;
-    for (size_t r = 0; r < m->rows; r++) {
+    for (size_t r = 0; r < m->rows; r++)
         if (m->y[r] < 0 || (size_t)m->y[r] >= m->classes)
             return cw_fail(err, CW_INVALID, "row %zu: class %" PRId32 " is not one of the %zu classes", r,
                            m->y[r], m->classes);
-        if (m->y[r] != m->y[0]) two = true;
-    }
-    if (!two)
-        return cw_fail(err, CW_INVALID,
-                       "all %zu rows have the same fastest class (%" PRId32 "): nothing to learn", m->rows,
-                       m->y[0]);
     return CW_OK;
 }
 
@@ -74,7 +67,7 @@ static cw_status check_times(const cw_matrix *m, cw_error *err) {
     return CW_OK;
 }
 
-cw_status cw_matrix_check(const cw_matrix *m, cw_error *err) {
+cw_status cw_matrix_check_values(const cw_matrix *m, cw_error *err) {
     if (m->rows == 0) return cw_fail(err, CW_INVALID, "no rows to learn from: measure first");
     if (m->rows > INT32_MAX)
         return cw_fail(err, CW_INVALID, "%zu rows are too many: at most 2^31 - 1", m->rows);
@@ -92,4 +85,15 @@ cw_status cw_matrix_check(const cw_matrix *m, cw_error *err) {
             return cw_fail(err, CW_INVALID, "row %zu, column %zu: the value is not finite", i / m->columns,
                            i % m->columns);
     return check_times(m, err);
+}
+
+cw_status cw_matrix_check(const cw_matrix *m, cw_error *err) {
+    cw_status status = cw_matrix_check_values(m, err);
+    for (size_t r = 1; status == CW_OK && r < m->rows; r++)
+        if (m->y[r] != m->y[0]) return CW_OK;
+    return status != CW_OK
+               ? status
+               : cw_fail(err, CW_INVALID,
+                         "all %zu rows have the same fastest class (%" PRId32 "): nothing to learn", m->rows,
+                         m->y[0]);
 }

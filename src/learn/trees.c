@@ -80,7 +80,7 @@ size_t cw_trees_add_leaf(cw_trees_draft *draft, const double *values) {
 
 cw_status cw_trees_add_all(cw_trees_draft *draft, const cw_trees *trees, double weight, cw_error *err) {
     cw_trees *t = &draft->trees;
-    if (t->columns != trees->columns || t->classes != trees->classes)
+    if (t->columns != trees->columns || t->classes < trees->classes)
         return cw_fail(err, CW_MISMATCH, "trees of %zu columns and %zu classes do not add to %zu and %zu",
                        trees->columns, trees->classes, t->columns, t->classes);
     size_t nodes = t->node_count + trees->node_count, values = t->value_count + trees->value_count;
@@ -103,7 +103,7 @@ cw_status cw_trees_add_all(cw_trees_draft *draft, const cw_trees *trees, double 
     }
     for (size_t i = 0; i < trees->value_count; i++)
         draft->leaf[t->value_count++] = weight * (trees->unit * cw_trees_value(trees, i));
-    for (size_t c = 0; c < t->classes; c++) draft->start[c] += weight * (trees->unit * trees->base[c]);
+    for (size_t c = 0; c < trees->classes; c++) draft->start[c] += weight * (trees->unit * trees->base[c]);
     return CW_OK;
 }
 

@@ -68,7 +68,8 @@ bool cw_trees_begin(cw_trees_draft *draft, size_t first, size_t width);
 size_t cw_trees_add_inner(cw_trees_draft *draft, int32_t column, float threshold);
 /* width values. */
 size_t cw_trees_add_leaf(cw_trees_draft *draft, const double *values);
-/* Appends the trees of a finished state, its costs times weight. */
+/* Appends the trees of a finished state, its costs times weight. It may have fewer classes: the first ones.
+ */
 cw_status cw_trees_add_all(cw_trees_draft *draft, const cw_trees *trees, double weight, cw_error *err);
 /* Takes the draft, whether it succeeds or not. CW_INVALID: a value is not finite, or above 1e30 units.
  * CW_FORMAT: not trees in preorder. */
