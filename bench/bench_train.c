@@ -1,18 +1,22 @@
 /* bench_train.c: time and memory of training. bench/train.py calls this in turn with other tools, on the same
  * rows.
- *     bench_train learners                          names, one a line
- *     bench_train matrix STORE PRECISION FILE       rows of a store as a file: forward, two dimensions, at
- * least two times a row, engineered features bench_train made ROWS COLUMNS CLASSES FILE    made rows as a
- * file; FILE - : only how many bytes bench_train time FILE LEARNER [key=value]...  trains once: seconds and
- * size bench_train grow ROWS COLUMNS CLASSES LEARNER [key=value]... trains once on made rows: seconds, size,
- * peak memory of the training over that of the matrix key=value: a setting by its name in cw_learn_options,
- * or threads.
+ *     bench_train learners
+ * names, one a line;
+ *     bench_train matrix STORE PRECISION FILE
+ * rows of a store as a file: forward, two dimensions, at least two times a row, engineered features;
+ *     bench_train made ROWS COLUMNS CLASSES FILE
+ * made rows as a file;
+ *     bench_train time FILE LEARNER [KEY=VALUE]...
+ * trains once, on times; `labels` in place of `time`: on labels only;
+ *     bench_train grow ROWS COLUMNS CLASSES LEARNER [KEY=VALUE]...
+ * trains once on made rows. KEY=VALUE: a setting by its name in cw_learn_options, or threads.
  *
  * FILE, doubles of this machine: rows, columns, classes, x, labels; then times (rows x classes, NaN = none)
  * and scales. */
 #include "../src/base/base.h"
 #include "../src/dataset/dataset.h"
 #include "../include/convwise/tools.h"
+#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -133,16 +137,16 @@ static bool set(cw_learn_options *options, const char *text) {
     return false;
 }
 
-/* The most memory so far. Not getrusage's figure, which starts with that of the program which started this.
- */
-static double peak_kb(void) {
+/* A figure of /proc/self/status, bytes. "VmHWM: %ld", the most memory so far, and not getrusage's, which
+ * starts with that of the program which started this. */
+static double status(const char *format) {
     char line[256];
     long kb = 0;
     FILE *file = fopen("/proc/self/status", "r");
     while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "VmHWM: %ld", &kb) == 1) break;
+        if (sscanf(line, format, &kb) == 1) break;
     if (file) fclose(file);
-    return (double)kb;
+    return 1024 * (double)kb;
 }
 
 static double cpu_s(void) {
@@ -151,7 +155,8 @@ static double cpu_s(void) {
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* Prints seconds, seconds of CPU, size, and peak memory of training over the matrix's. */
+/* Prints seconds, seconds of CPU, size, peak memory of training over that of the matrix (rows x columns
+ * doubles), and that of what training made. */
 static int train(const cw_matrix *m, const char *name, char **settings) {
     const cw_learner *learner = cw_learner_find(name);
     if (!learner) {
@@ -167,14 +172,16 @@ static int train(const cw_matrix *m, const char *name, char **settings) {
         }
     void *state;
     cw_error err;
-    double before = peak_kb();
+    double before = status("VmHWM: %ld"), held = status("VmRSS: %ld");
     double cpu = cpu_s();
     int64_t start = cw_now_ns();
     if (learner->train(m, &options, &state, &err) != CW_OK) return fail(&err);
     double seconds = (double)(cw_now_ns() - start) / 1e9;
     cpu = cpu_s() - cpu;
     double matrix = (double)(m->rows * m->columns) * sizeof(double);
-    printf("%.6f %.6f %zu %.3f\n", seconds, cpu, learner->size(state), 1024 * (peak_kb() - before) / matrix);
+    malloc_trim(0);
+    printf("%.6f %.6f %zu %.3f %.3f\n", seconds, cpu, learner->size(state),
+           (status("VmHWM: %ld") - before) / matrix, (status("VmRSS: %ld") - held) / matrix);
     learner->destroy(state);
     return 0;
 }
@@ -187,8 +194,10 @@ int main(int argc, char **argv) {
         return 0;
     }
     if (strcmp(what, "matrix") == 0 && argc == 5) return from_store(argv[2], argv[3], argv[4]);
-    if (strcmp(what, "time") == 0 && argc >= 4) {
+    bool labels = strcmp(what, "labels") == 0;
+    if ((labels || strcmp(what, "time") == 0) && argc >= 4) {
         if (read_matrix(argv[2], &m)) return 1;
+        if (labels) m.cost = m.scale = NULL;
         return train(&m, argv[3], argv + 4);
     }
     int64_t rows, columns, classes;

@@ -11,11 +11,16 @@ void cw_alloc_fail_at(long n) {
     fail_at = n;
 }
 
-void *cw_alloc(size_t size) {
+static void *take(size_t size) {
     if (fail_at > 0 && --fail_at == 0) return NULL;
     void *memory = NULL;
     if (size > PTRDIFF_MAX || posix_memalign(&memory, 64, size ? size : 1) != 0) return NULL;
-    memset(memory, 0, size);
+    return memory;
+}
+
+void *cw_alloc(size_t size) {
+    void *memory = take(size);
+    if (memory) memset(memory, 0, size);
     return memory;
 }
 
@@ -36,7 +41,9 @@ bool cw_grow(void *array, size_t *capacity, size_t need, size_t size) {
         if (grown > SIZE_MAX / 2) return false;
         grown *= 2;
     }
-    void *old, *fresh = cw_alloc_n(grown, size);
+    size_t bytes;
+    if (__builtin_mul_overflow(grown, size, &bytes)) return false;
+    void *old, *fresh = take(bytes); /* not cleared: what is never used then takes no memory */
     if (!fresh) return false;
     memcpy(&old, array, sizeof old);
     if (old) memcpy(fresh, old, *capacity * size);

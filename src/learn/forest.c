@@ -57,12 +57,14 @@ static void grow_one(void *arg, size_t index) {
 /* Grows the trees a few at a time, so that few exist twice. */
 static cw_status grow_all(batch *b, size_t trees, cw_trees_draft *draft, cw_error *err) {
     enum { AT_ONCE = 16 };
+    size_t at_once = b->options->threads > 1 ? 2 * (size_t)b->options->threads : 1;
+    at_once = at_once < AT_ONCE ? at_once : AT_ONCE;
     cw_forest_tree grown[AT_ONCE];
     cw_status each[AT_ONCE], status = CW_OK;
     cw_error errors[AT_ONCE];
     b->grown = grown, b->status = each, b->err = errors;
-    for (b->first = 0; status == CW_OK && b->first < trees; b->first += AT_ONCE) {
-        size_t count = trees - b->first < AT_ONCE ? trees - b->first : AT_ONCE;
+    for (b->first = 0; status == CW_OK && b->first < trees; b->first += at_once) {
+        size_t count = trees - b->first < at_once ? trees - b->first : at_once;
         memset(grown, 0, sizeof grown);
         cw_parallel(b->options->threads, count, grow_one, b);
         /* Shares are costs when negative. */
@@ -98,13 +100,21 @@ cw_status cw_forest_train(const cw_forest_recipe *recipe, const cw_matrix *data,
     cw_bins bins = {0};
     cw_target target = {0};
     cw_trees_draft *draft = NULL;
+    uint8_t *by_row = NULL;
+    size_t width = 0;
     if ((status = cw_bins_make(data, CW_BINS, &bins, err)) != CW_OK) goto out;
     status = recipe->costs ? cw_target_costs(data, recipe->cap, &target, err)
                            : cw_target_labels(data, options->temperature, &target, err);
     if (status != CW_OK) goto out;
+    if (recipe->random_thresholds && !(by_row = cw_forest_by_row(&bins, &width))) {
+        status = cw_fail_memory(err);
+        goto out;
+    }
     if ((status = cw_trees_draft_make(data->columns, data->classes, &draft, err)) != CW_OK) goto out;
     draft->trees.share = recipe->costs ? CW_SHARE_SOFTMAX : CW_SHARE_VOTES;
     draft->trees.temperature = recipe->costs ? 0.1 : 1;
+    cw_trees_round_to(draft, (size_t)options->trees,
+                      (recipe->costs ? recipe->cap : 1) / (double)options->trees);
     size_t columns = (size_t)((double)data->columns * options->column_share + 0.5);
     batch b = {.recipe = recipe, .options = options};
     b.how = (cw_forest_growth){.bins = &bins,
@@ -115,6 +125,8 @@ cw_status cw_forest_train(const cw_forest_recipe *recipe, const cw_matrix *data,
                                .min_leaf = (size_t)options->min_leaf,
                                .columns_a_node = columns > 0 ? columns : 1,
                                .random_thresholds = recipe->random_thresholds,
+                               .by_row = by_row,
+                               .width = width,
                                .prior = options->l2,
                                .missing = recipe->cap};
     if ((status = grow_all(&b, (size_t)options->trees, draft, err)) != CW_OK) goto out;
@@ -122,6 +134,7 @@ cw_status cw_forest_train(const cw_forest_recipe *recipe, const cw_matrix *data,
     draft = NULL;
 out:
     cw_trees_draft_free(draft);
+    cw_free(by_row);
     cw_target_release(&target);
     cw_bins_release(&bins);
     return status;

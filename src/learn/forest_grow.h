@@ -15,7 +15,7 @@ typedef struct cw_target {
     size_t rows, classes;
     uint32_t *start; /* rows + 1 */
     uint16_t *class; /* entries */
-    float *value;    /* entries */
+    float *value;    /* entries, from 0 */
     bool per_class; /* each class is judged by the rows that have an entry of it; else all rows count, and one
                        without an entry counts as 0 there */
 } cw_target;
@@ -36,8 +36,10 @@ typedef struct cw_forest_growth {
     size_t min_leaf;        /* rows, from 1 */
     size_t columns_a_node;  /* drawn for each node, those that are constant in it not counted */
     bool random_thresholds; /* one cut a column, drawn from the bins of the node (Geurts et al. 2006) */
-    double prior;           /* per class: a node's mean counts that of its parent as so many rows (0 for the
-                               root, whose classes without rows get `missing`) */
+    const uint8_t *by_row;  /* with random_thresholds: the bins' codes, rows x width (cw_forest_by_row) */
+    size_t width;
+    double prior; /* per class: a node's mean counts that of its parent as so many rows (0 for the
+                     root, whose classes without rows get `missing`) */
     double missing;
 } cw_forest_growth;
 
@@ -54,8 +56,12 @@ typedef struct cw_forest_tree {
     size_t nodes, leaves, node_capacity;
 } cw_forest_tree;
 
-/* draws: rows: how often each is drawn, 0 = left out; NULL = all once. Only the generator decides what is
- * random. Release *out either way. */
+/* Codes of a row side by side, `width` of them: columns, and zeros up to a multiple of 16. NULL = out of
+ * memory. */
+uint8_t *cw_forest_by_row(const cw_bins *bins, size_t *width);
+
+/* draws: rows: how often each is drawn (with random_thresholds at most once), 0 = left out; NULL = all once.
+ * Only the generator decides what is random. Release *out either way. */
 cw_status cw_forest_grow(const cw_forest_growth *how, const uint8_t *draws, cw_rng rng, cw_forest_tree *out,
                          cw_error *err);
 void cw_forest_tree_release(cw_forest_tree *grown);

@@ -46,6 +46,25 @@ void cw_trees_destroy(void *state) {
     cw_free(state);
 }
 
+enum { VALUE_MOST = INT16_MAX };
+
+static int32_t in_units(double value, double unit) {
+    double x = rint(value / unit);
+    return (int32_t)(x > CW_TREES_SUM ? CW_TREES_SUM : x < -CW_TREES_SUM ? -CW_TREES_SUM : x);
+}
+
+/* The finest unit for leaves of at most `most` whose sums are at most `sum`. Rounding adds at most half a
+ * unit a tree and half a one for the base, so that many are kept free. */
+static double finest(double most, double sum, size_t trees) {
+    double unit = fmax(most / VALUE_MOST, sum / (double)(CW_TREES_SUM - 1 - (double)trees));
+    return unit == 0 ? 1 : fmax(unit, DBL_MIN);
+}
+
+void cw_trees_round_to(cw_trees_draft *draft, size_t trees, double most) {
+    draft->trees.unit = finest(most, most * (double)trees, trees);
+    draft->rounded = true;
+}
+
 bool cw_trees_begin(cw_trees_draft *draft, size_t first, size_t width) {
     cw_trees *t = &draft->trees;
     if (!cw_grow(&t->tree, &t->tree_capacity, t->tree_count + 1, sizeof *t->tree)) return false;
@@ -68,12 +87,16 @@ size_t cw_trees_add_inner(cw_trees_draft *draft, int32_t column, float threshold
 size_t cw_trees_add_leaf(cw_trees_draft *draft, const double *values) {
     cw_trees *t = &draft->trees;
     size_t width = t->tree[t->tree_count - 1].width, from = t->value_count;
-    if (from + width > UINT32_MAX ||
-        !cw_grow(&draft->leaf, &draft->leaf_capacity, from + width, sizeof *draft->leaf))
-        return SIZE_MAX;
+    bool room = draft->rounded
+                    ? cw_grow(&t->value, &t->value_capacity, from + width, sizeof *t->value)
+                    : cw_grow(&draft->leaf, &draft->leaf_capacity, from + width, sizeof *draft->leaf);
+    if (from + width > UINT32_MAX || !room) return SIZE_MAX;
     size_t index = add_node(t, (cw_trees_node){0, -1, (uint32_t)from});
     if (index == SIZE_MAX) return SIZE_MAX;
-    memcpy(draft->leaf + from, values, width * sizeof *values);
+    if (draft->rounded)
+        for (size_t i = 0; i < width; i++) t->value[from + i] = (int16_t)in_units(values[i], t->unit);
+    else
+        memcpy(draft->leaf + from, values, width * sizeof *values);
     t->value_count += width;
     return index;
 }
@@ -109,8 +132,6 @@ cw_status cw_trees_add_all(cw_trees_draft *draft, const cw_trees *trees, double 
 
 /* ---- Finish ---- */
 
-enum { VALUE_MOST = INT16_MAX };
-
 size_t cw_trees_tree_end(const cw_trees *t, size_t tree) {
     return tree + 1 < t->tree_count ? t->tree[tree + 1].root : t->node_count;
 }
@@ -131,8 +152,9 @@ double cw_trees_bound(const cw_trees_draft *draft, double *sum, double *largest)
             if (t->node[n].column >= 0) continue;
             const double *leaf = draft->leaf + t->node[n].next;
             for (size_t k = 0; k < tree->width; k++) {
-                if (!isfinite(leaf[k])) return NAN;
-                largest[k] = fmax(largest[k], fabs(leaf[k]));
+                double size = fabs(leaf[k]);
+                if (!isfinite(size)) return NAN;
+                largest[k] = size > largest[k] ? size : largest[k];
             }
         }
         for (size_t k = 0; k < tree->width; k++) {
@@ -143,23 +165,17 @@ double cw_trees_bound(const cw_trees_draft *draft, double *sum, double *largest)
     return most;
 }
 
-/* Rounding adds at most half a unit a tree and half a one for the base, so that many are kept free. */
 static cw_status choose_unit(const cw_trees_draft *draft, double *out, cw_error *err) {
     const cw_trees *t = &draft->trees;
-    double *sum = cw_alloc_n(2 * t->classes, sizeof *sum);
+    double *sum = cw_alloc_n(2 * t->classes, sizeof *sum), largest = 0;
     if (!sum) return cw_fail_memory(err);
-    double most = cw_trees_bound(draft, sum, sum + t->classes), unit = most / VALUE_MOST;
-    for (size_t c = 0; c < t->classes; c++)
-        unit = fmax(unit, sum[c] / (double)(CW_TREES_SUM - 1 - (double)t->tree_count));
+    double most = cw_trees_bound(draft, sum, sum + t->classes);
+    for (size_t c = 0; c < t->classes; c++) largest = fmax(largest, sum[c]);
     cw_free(sum);
-    if (isnan(most) || !(unit < 1e30))
+    *out = finest(most, largest, t->tree_count);
+    if (isnan(most) || !(*out < 1e30))
         return cw_fail(err, CW_INVALID, "a leaf's value is not finite or too large");
-    *out = most == 0 && unit == 0 ? 1 : fmax(unit, DBL_MIN);
     return CW_OK;
-}
-
-static int32_t in_units(double value, double unit) {
-    return (int32_t)fmin(fmax(rint(value / unit), -CW_TREES_SUM), CW_TREES_SUM);
 }
 
 static bool round_values(cw_trees *t, const double *leaf) {
@@ -183,7 +199,7 @@ cw_status cw_trees_finish_in(cw_trees_draft *draft, double unit, cw_trees **out,
     draft->trees = (cw_trees){0};
     t->unit = unit;
     t->base = cw_alloc_n(t->classes, sizeof *t->base);
-    if (!t->base || !round_values(t, draft->leaf)) {
+    if (!t->base || (!draft->rounded && !round_values(t, draft->leaf))) {
         status = cw_fail_memory(err);
         goto out;
     }
@@ -199,8 +215,8 @@ out:
 }
 
 cw_status cw_trees_finish(cw_trees_draft *draft, cw_trees **out, cw_error *err) {
-    double unit = 1;
-    cw_status status = choose_unit(draft, &unit, err);
+    double unit = draft->trees.unit;
+    cw_status status = draft->rounded ? CW_OK : choose_unit(draft, &unit, err);
     if (status == CW_OK) return cw_trees_finish_in(draft, unit, out, err);
     *out = NULL;
     cw_trees_draft_free(draft);

@@ -226,6 +226,8 @@ static void test_forest__keeps_its_limits(void **unused) {
     cw_target target;
     assert_ok(cw_bins_make(&m, CW_BINS, &bins, &err), err);
     assert_ok(cw_target_costs(&m, 1, &target, &err), err);
+    size_t width;
+    uint8_t *by_row = cw_forest_by_row(&bins, &width);
     for (size_t depth = 0; depth <= 9; depth += 3)
         for (size_t leaves = 2; leaves <= 50; leaves += 24)
             for (size_t leaf = 1; leaf <= 21; leaf += 10)
@@ -236,7 +238,9 @@ static void test_forest__keeps_its_limits(void **unused) {
                                                   .max_leaves = leaves,
                                                   .min_leaf = leaf,
                                                   .columns_a_node = 2,
-                                                  .random_thresholds = random};
+                                                  .random_thresholds = random,
+                                                  .by_row = by_row,
+                                                  .width = width};
                     cw_forest_tree tree;
                     assert_ok(cw_forest_grow(&how, NULL, cw_rng_seed(depth), &tree, &err), err);
                     shape s = shape_of(&tree, &m);
@@ -246,6 +250,7 @@ static void test_forest__keeps_its_limits(void **unused) {
                     if (depth == 9 && leaf == 1) assert_int_equal(s.leaves, leaves);
                     cw_forest_tree_release(&tree);
                 }
+    cw_free(by_row);
     cw_target_release(&target);
     cw_bins_release(&bins);
     release(&m);
