@@ -1,11 +1,11 @@
 /* bench_choose.c: time of one choice, features included: through emitted C (as shared libraries) and through
  * cw_choose. bench/choose.sh builds the libraries and calls this.
- *     bench_choose MODEL PREFIX LABEL=LIBRARY...
+ *     bench_choose MODEL PREFIX [PROBLEMS] LABEL=LIBRARY...
  *
- * At least 4,096 different problems (layers of data/nets at several precisions, batches and thread counts) in
- * random order, so that neither the compiler nor the branch predictor can know an answer; answers are summed
- * up and printed. "alone": the next call's argument depends on the last answer, so that calls cannot overlap;
- * "in a row": they may. */
+ * At least 4,096 different problems, those of the file PROBLEMS, one a line, or layers of data/nets at
+ * several precisions, batches and thread counts, in random order, so that neither the compiler nor the branch
+ * predictor can know an answer; answers are summed up and printed. "alone": the next call's argument depends
+ * on the last answer, so that calls cannot overlap; "in a row": they may. */
 #include "../src/base/base.h"
 #include "../src/problem/problem.h"
 #include "../include/convwise/tools.h"
@@ -49,8 +49,7 @@ static void add_layer(problems *all, const cw_layer *layer) {
             }
 }
 
-/* Every different problem, shuffled. */
-static problems read_problems(const char *folder) {
+static problems layers_of(const char *folder) {
     problems all = {0};
     DIR *dir = opendir(folder);
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
@@ -63,6 +62,26 @@ static problems read_problems(const char *folder) {
         cw_net_release(&net);
     }
     if (dir) closedir(dir);
+    return all;
+}
+
+static problems lines_of(const char *path) {
+    problems all = {0};
+    char line[512];
+    FILE *file = fopen(path, "r");
+    while (file && fgets(line, sizeof line, file)) {
+        cw_problem p;
+        line[strcspn(line, "\n")] = '\0';
+        if (cw_problem_parse(line, &p, NULL) != CW_OK) continue;
+        if (!cw_grow(&all.p, &all.capacity, all.count + 1, sizeof p)) exit(1);
+        all.p[all.count++] = p;
+    }
+    if (file) fclose(file);
+    return all;
+}
+
+/* Every different problem, shuffled. */
+static problems different(problems all) {
     if (!all.count) return all;
     qsort(all.p, all.count, sizeof *all.p, by_fields);
     size_t kept = 1;
@@ -114,15 +133,19 @@ static void report(const char *label, choose_function *choose, const problems *a
 int main(int argc, char **argv) {
     cw_error err = {0};
     cw_model *loaded;
-    if (argc < 3) return fprintf(stderr, "usage: %s MODEL PREFIX LABEL=LIBRARY...\n", argv[0]), 2;
-    problems all = read_problems("data/nets");
-    if (all.count < 4096) return fprintf(stderr, "run from the source folder: data/nets is needed\n"), 1;
+    if (argc < 3) return fprintf(stderr, "usage: %s MODEL PREFIX [PROBLEMS] LABEL=LIBRARY...\n", argv[0]), 2;
+    int first = argc > 3 && !strchr(argv[3], '=') ? 4 : 3;
+    problems all = different(first == 4 ? lines_of(argv[3]) : layers_of("data/nets"));
+    if (all.count < 4096)
+        return fprintf(stderr, "%zu problems are too few: %s\n", all.count,
+                       first == 4 ? argv[3] : "run from the source folder: data/nets is needed"),
+               1;
     if (cw_model_load(argv[1], &loaded, &err) != CW_OK) return fprintf(stderr, "%s\n", err.message), 1;
     model = loaded;
     printf("%s of %zu classes; %zu problems, %d rounds; nanoseconds a call\n\n", cw_model_learner(model),
            cw_model_classes(model), all.count, REPEATS);
     printf("| through | calls | median | 5 %% | 95 %% | (sum of answers) |\n|---|---|---|---|---|---|\n");
-    for (int i = 3; i < argc; i++) {
+    for (int i = first; i < argc; i++) {
         char symbol[128], *path = strrchr(argv[i], '=');
         if (!path) return fprintf(stderr, "%s: wanted LABEL=LIBRARY\n", argv[i]), 2;
         *path++ = '\0';

@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
 # Time of one choice by a model, as C compiled by gcc and clang, and by the library:
-#     bench/choose.sh MODEL [BUILD]
-# BUILD: build folder (default build/release). Run it on an idle machine; the table it prints belongs in docs/.
+#     bench/choose.sh MODEL [BUILD [STORE]]
+# BUILD: build folder (default build/release). STORE: its problems are asked (needs sqlite3), so that rows are like those of
+# training; otherwise layers of data/nets. Run it on an idle machine; the table it prints belongs in docs/.
 set -eu
 cd "$(dirname "$0")/.."
-model=$1 build=${2:-build/release}
+model=$1 build=${2:-build/release} store=${3:-}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$build/convwise" emit --model "$model" --prefix bench -o "$work/bench.c"
+problems=()
+if [ -n "$store" ]; then
+    sqlite3 "$store" 'SELECT text FROM problem' >"$work/problems"
+    problems=("$work/problems")
+fi
 libraries=()
 for compiler in "gcc -O2" "clang -O2" "gcc -O3 -march=native"; do
     read -ra command <<<"$compiler"
@@ -24,4 +30,4 @@ for compiler in "gcc -O2" "clang -O2" "gcc -O3 -march=native"; do
 done
 echo
 # One core, so that the scheduler does not move it.
-taskset -c "$(($(nproc) - 1))" "$build/bench/bench_choose" "$model" bench "${libraries[@]}"
+taskset -c "$(($(nproc) - 1))" "$build/bench/bench_choose" "$model" bench ${problems[@]+"${problems[@]}"} "${libraries[@]}"
