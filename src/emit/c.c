@@ -305,7 +305,7 @@ static void put_variables(emitter *e) {
  * Without branches, as all are within nearly always. */
 static void put_extents(emitter *e) {
     const double *least = cw_model_bounds(e->model, 0), *most = cw_model_bounds(e->model, 1);
-    cw_buf_put(&e->out, "    return 1 + (0");
+    cw_buf_put(&e->out, "    return 1 + ((0");
     for (size_t i = 0; i < CW_EXTENT_COUNT; i++) {
         const char *name = cw_extent_names[i], *expression = cw_extent_expressions[i];
         double smallest = strcmp(name, "id") == 0 ? 0 : 1; /* of a valid problem */
@@ -313,7 +313,7 @@ static void put_extents(emitter *e) {
             cw_buf_printf(&e->out, " |\n        (%s < %.0f)", expression, ceil(least[i]));
         if (!isnan(most[i])) cw_buf_printf(&e->out, " |\n        (%s > %.0f)", expression, floor(most[i]));
     }
-    cw_buf_put(&e->out, " ? 1 : 0);\n}\n\n");
+    cw_buf_put(&e->out, ") != 0);\n}\n\n");
 }
 
 static void put_features(emitter *e) {
