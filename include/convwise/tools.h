@@ -141,8 +141,10 @@ CW_API cw_status cw_store_begin_run(cw_store *store, const cw_machine *machine, 
 CW_API cw_status cw_store_add(cw_store *store, const cw_measurement *m, cw_error *err);
 /* Records the layers (shapes, order, repeats) of a network; replaces one of the same name. */
 CW_API cw_status cw_store_add_net(cw_store *store, const cw_net *net, cw_error *err);
-/* Newest measurement of each (problem, implementation) on one machine (NULL = all machines, newest wins),
- * ordered by problem. The measurement is valid during the visit; a status other than CW_OK ends it and is
+/* What counts of each (problem, implementation) on one machine (NULL = all machines), ordered by problem: the
+ * newest measurement; where that is CW_STATE_OK and convwise's own, the fastest of its repeats, which are
+ * those that the same machine made before of the same library version by the same protocol: noise only adds
+ * (docs/measuring.md). The measurement is valid during the visit; a status other than CW_OK ends it and is
  * returned. */
 typedef cw_status cw_store_visit(void *arg, const cw_measurement *m);
 CW_API cw_status cw_store_each(cw_store *store, const char *fingerprint, cw_store_visit *visit, void *arg,

@@ -138,10 +138,10 @@ typedef struct cw_stored {
 } cw_stored;
 typedef cw_status cw_stored_visit(void *arg, const cw_stored *row);
 typedef enum cw_walk {
-    CW_WALK_ALL,    /* in the order of storing */
-    CW_WALK_NEWEST, /* only the newest of each (problem, implementation), by problem */
-    CW_WALK_NETS,   /* what was measured in a network, by network, precision, position and age; of a network
-                       and precision on a machine only the newest run's */
+    CW_WALK_ALL,     /* in the order of storing */
+    CW_WALK_SETTLED, /* what counts of each (problem, implementation): see cw_store_each; by problem */
+    CW_WALK_NETS,    /* what was measured in a network, by network, precision, position and age; of a network
+                        and precision on a machine only the newest run's */
 } cw_walk;
 cw_status cw_store_walk(cw_store *store, const char *fingerprint, cw_walk which, cw_stored_visit *visit,
                         void *arg, cw_error *err);

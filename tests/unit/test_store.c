@@ -131,13 +131,53 @@ static cw_status one_time(void *arg, const cw_measurement *m) {
     return CW_OK;
 }
 
+static void put(cw_store *store, const char *version, cw_state of, double time) {
+    cw_measurement m = measured(P1, "own.a", time);
+    m.version = version;
+    m.state = of;
+    add(store, &m);
+}
+
+static void test_store__the_fastest_repeat_counts(void **state) {
+    const fixture *f = *state;
+    static const struct {
+        struct {
+            const char *version;
+            cw_state state;
+            double time;
+        } row[3]; /* in the order of measuring */
+        double counts;
+    } cases[] = {
+        {{{"1", CW_STATE_OK, 20}, {"1", CW_STATE_OK, 10}, {"1", CW_STATE_OK, 30}}, 10},
+        {{{"1", CW_STATE_OK, 10}, {"1", CW_STATE_OK, 20}, {"2", CW_STATE_OK, 30}}, 30},
+        {{{"2", CW_STATE_OK, 20}, {"1", CW_STATE_OK, 10}, {"2", CW_STATE_OK, 30}}, 20},
+        {{{"1", CW_STATE_OK, 20}, {"1", CW_STATE_CUT_OFF, 10}, {"1", CW_STATE_OK, 30}}, 20},
+        {{{"1", CW_STATE_OK, 20}, {"1", CW_STATE_OK, 10}, {"1", CW_STATE_CUT_OFF, 30}}, 30},
+    };
+    cw_error err;
+    for (size_t i = 0; i < CW_COUNT(cases); i++) {
+        double time = 0;
+        char machine_name[8];
+        cw_store *store = open_writer_at(f->path);
+        snprintf(machine_name, sizeof machine_name, "r%zu", i);
+        cw_machine own = machine(machine_name);
+        assert_ok(cw_store_begin_run(store, &own, NULL, 1, &err), err);
+        for (size_t k = 0; k < CW_COUNT(cases[i].row); k++)
+            put(store, cases[i].row[k].version, cases[i].row[k].state, cases[i].row[k].time);
+        assert_ok(cw_store_each(store, machine_name, one_time, &time, &err), err);
+        assert_true(time == cases[i].counts);
+        assert_int_equal(rows_of(store, machine_name), 1);
+        cw_store_close(store);
+    }
+}
+
 static void test_store__newest_wins_and_nothing_is_overwritten(void **state) {
     const fixture *f = *state;
     cw_error err;
     double time = 0;
     cw_store *store = open_writer_at(f->path);
     for (int i = 1; i <= 3; i++) {
-        cw_measurement m = measured(P1, "own.a", i * 10);
+        cw_measurement m = measured(P1, "own.a", 40 - i * 10);
         add(store, &m);
     }
     cw_machine other = machine("m2");
@@ -147,7 +187,7 @@ static void test_store__newest_wins_and_nothing_is_overwritten(void **state) {
     assert_int_equal(rows_of(store, "m1"), 1);
     assert_int_equal(rows_of(store, NULL), 1);
     assert_ok(cw_store_each(store, "m1", one_time, &time, &err), err);
-    assert_true(time == 30);
+    assert_true(time == 10);
     assert_ok(cw_store_each(store, "m2", one_time, &time, &err), err);
     assert_true(time == 77);
     assert_ok(cw_store_each(store, NULL, one_time, &time, &err), err);
@@ -493,6 +533,7 @@ int main(void) {
         T(test_store__keeps_every_field),
         T(test_store__states_without_time_have_none),
         T(test_store__refuses_what_it_could_not_read_again),
+        T(test_store__the_fastest_repeat_counts),
         T(test_store__newest_wins_and_nothing_is_overwritten),
         T(test_store__visits_in_order_of_problem_until_told_to_stop),
         T(test_store__tells_what_is_done),
