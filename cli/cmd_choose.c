@@ -215,6 +215,7 @@ static int print_json(const ranking *r, const cw_model *model, bool checked) {
     const cw_choice *first = r->count ? &r->choices[0] : NULL;
     if (json && first) {
         json_object_set_new(json, "by_static_order", json_boolean(first->by_static_order));
+        json_object_set_new(json, "by_library", json_boolean(first->by_library));
         json_object_set_new(json, "unlike_training",
                             first->unlike ? json_string(first->unlike) : json_null());
     }
@@ -305,7 +306,13 @@ int cmd_choose(int argc, char **argv) {
         const cw_choice *first = &r.choices[0];
         if (first->unlike)
             printf("Unlike the problems of training: %s%s.\n", first->unlike,
-                   first->by_static_order ? "; so this is the order that needs no problem" : "");
+                   first->by_library        ? "; so the library's own choice comes first"
+                   : first->by_static_order ? "; so this is the order that needs no problem"
+                                            : "");
+        else if (first->by_library)
+            printf(
+                "On held-out problems of this group of shapes the library's own choice was faster than the "
+                "learner's: it comes first.\n");
         if (is_last_resort(&r, model))
             printf(
                 "None of the model's implementations can run this here: the one that supports every problem "

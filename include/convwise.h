@@ -271,9 +271,12 @@ typedef struct cw_choice {
     bool measured;       /* ns was measured for this very problem (cw_choose_measured), not predicted */
     /* The same for all of a ranking: */
     bool by_static_order; /* costs are places in the order that needs no problem, not the learner's */
+    bool by_library;      /* and the library's own choice comes before them */
     const char *unlike;   /* NULL, or in what p is unlike the problems of training (static text). Where it is
                              4 times larger or smaller in some extent, or runs on other numbers of threads,
-                             the static order ranks */
+                             the library's own choice comes first, where a context knows it, and the static
+                             order ranks the others; with a kernel unknown to training, the library's likewise,
+                             or else the learner ranks */
 } cw_choice;
 
 /* Ranks the model's implementations for p within limits (NULL = none), best first: those that ctx can run in

@@ -128,6 +128,12 @@ typedef struct figures {
     ratio order, library;
 } figures;
 
+/* Than the learner, and, where that is worse than the static order too, than the order. */
+static bool library_is_better(const figures *f, double margin) {
+    return is_worse(&f->library, margin) &&
+           !(is_worse(&f->order, margin) && pooled(&f->order) > pooled(&f->library));
+}
+
 static int put_ratio(json_t *object, const char *before, const ratio *r) {
     char key[40];
     int bad = 0;
@@ -164,7 +170,7 @@ static json_t *overall_json(const figures *f, double margin) {
 static cw_status conclude(const cw_dataset *data, const outcome *out, double margin, cw_model *model,
                           cw_error *err) {
     figures groups[CW_SHAPE_GROUPS] = {0}, overall = {0};
-    uint32_t falls = 0;
+    uint32_t falls = 0, yields = 0;
     for (size_t row = 0; row < data->rows; row++) {
         if (!out[row].known) continue;
         figures *f = &groups[cw_problem_shape_group(&data->problems[row])];
@@ -176,18 +182,21 @@ static cw_status conclude(const cw_dataset *data, const outcome *out, double mar
     for (int32_t g = 0; g < CW_SHAPE_GROUPS; g++) {
         if (groups[g].order.rows == 0) continue;
         char name[32];
-        bool fall = is_worse(&groups[g].order, margin);
+        bool fall = is_worse(&groups[g].order, margin), yield = library_is_better(&groups[g], margin);
         if (fall) falls |= 1U << g;
+        if (yield) yields |= 1U << g;
         cw_shape_group_name(g, name, sizeof name);
         json_t *entry = figures_json(&groups[g]);
         bad |= json_object_set_new(entry, "group", json_string(name));
         bad |= json_object_set_new(entry, "static", json_boolean(fall));
+        bad |= json_object_set_new(entry, "library", json_boolean(yield));
         bad |= json_array_append_new(list, entry);
     }
     for (size_t row = 0; row < data->rows; row++) {
         if (!out[row].known) continue;
-        bool fall = falls >> cw_problem_shape_group(&data->problems[row]) & 1;
-        double taken = fall ? out[row].order : out[row].chosen;
+        int32_t g = cw_problem_shape_group(&data->problems[row]);
+        double taken = falls >> g & 1 ? out[row].order : out[row].chosen;
+        if (yields >> g & 1 && !isnan(out[row].library)) taken = out[row].library;
         add(&overall.order, taken, out[row].order);
         add(&overall.library, taken, out[row].library);
     }
@@ -202,6 +211,7 @@ static cw_status conclude(const cw_dataset *data, const outcome *out, double mar
     json_decref(model->no_harm);
     model->no_harm = found;
     model->static_groups = falls;
+    model->library_groups = yields;
     return CW_OK;
 }
 

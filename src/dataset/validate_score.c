@@ -112,6 +112,13 @@ static bool cheaper(const cw_model *model, const double *cost, size_t a, int64_t
     return model->static_rank[a] < model->static_rank[b];
 }
 
+/* -1 = not known, or it may not be chosen. */
+static int32_t library_choice(const cw_knowledge *know, size_t row, const candidates *of) {
+    int32_t class = know->data->library[row];
+    return class >= 0 && may(of, (size_t) class) ? class : -1;
+}
+
+/* As cw_choose does with a context: see there when the learner does not rank. */
 static cw_pick pick_learned(const cw_knowledge *know, size_t learner, size_t row) {
     const cw_scored_model *scored = &know->models[learner];
     const cw_model *model = scored->model;
@@ -122,10 +129,15 @@ static cw_pick pick_learned(const cw_knowledge *know, size_t learner, size_t row
     double *share = model->calibration ? know->scratch + model->class_count : NULL;
     model->learner->predict(model->state, data->x + row * data->columns, know->scratch, share, NULL);
     const cw_problem *p = &data->problems[row];
+    int32_t group = cw_problem_shape_group(p), library = library_choice(know, row, &of);
     bool outside = cw_problem_outside(p, cw_model_bounds(model, 0), cw_model_bounds(model, 1)) != NULL;
-    if (outside) cw_model_take_static(model, know->scratch);
-    if (outside || cw_model_apply_static(model, cw_problem_shape_group(p), know->scratch))
+    bool strange = outside || (model->seen && !cw_row_seen(data, row, model->seen));
+    if (library >= 0 && (strange || model->library_groups >> group & 1))
+        return (cw_pick){.class = library, .promise = NAN};
+    if (outside || model->static_groups >> group & 1) {
+        cw_model_take_static(model, know->scratch);
         share = NULL; /* nothing is promised of the order */
+    }
     int64_t best = -1, unmasked = -1;
     bool unmasked_runs = false;
     for (size_t c = 0; c < model->class_count; c++) {

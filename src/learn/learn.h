@@ -123,6 +123,7 @@ struct cw_model {
     void *host;
     bool host_asked; /* host was asked for; else it is the only one of the rows, and a context knows better */
     uint32_t static_groups;
+    uint32_t library_groups; /* likewise: where the library's own choice, if it is known, comes first */
     /* Provenance: free text, for people and for the emitted header. Never NULL. */
     char *feature_set, *machine, *cpu, *data_hash, *tool_version, *settings;
     size_t rows;
@@ -152,12 +153,6 @@ static inline void cw_model_take_static(const cw_model *model, double *cost) {
     for (size_t c = 0; c < model->class_count; c++) cost[c] = model->static_rank[c];
 }
 
-/* The same where it chooses for the group. */
-static inline bool cw_model_apply_static(const cw_model *model, int32_t group, double *cost) {
-    if (!(model->static_groups >> group & 1)) return false;
-    cw_model_take_static(model, cost);
-    return true;
-}
 json_t *cw_model_to_json(const cw_model *model); /* NULL = out of memory */
 
 #endif

@@ -74,9 +74,9 @@ typedef struct question {
 typedef struct answer {
     cw_choice *out;
     size_t capacity, held, count;
-    bool any;             /* one that can run, or may */
-    const char *last_why; /* why the last one that was looked at is not */
-    bool by_static_order; /* of all */
+    bool any;                         /* one that can run, or may */
+    const char *last_why;             /* why the last one that was looked at is not */
+    bool by_static_order, by_library; /* of all */
     const char *unlike;
 } answer;
 
@@ -117,8 +117,37 @@ typedef struct prediction {
     double cost[CW_MODEL_MOST], share[CW_MODEL_MOST], ns[CW_MODEL_MOST], prepare[CW_MODEL_MOST];
     size_t order[CW_MODEL_MOST]; /* classes by cost, ties by place in the static order */
     bool by_order;               /* costs are places in the static order */
+    bool by_library;             /* but the library's own choice is before all */
     const char *unlike;          /* in what the problem is outside of training */
+    const uint8_t *seen;         /* classes that had a time on such a kernel; NULL = such was not there */
 } prediction;
+
+/* The class that a library would take itself; CW_MODEL_MOST = not known, or it is out of the question. */
+static size_t library_choice(const question *q) {
+    const cw_model *model = q->model;
+    for (size_t i = 0; i < q->found_count; i++)
+        for (size_t c = 0; q->found[i].library_choice && c < model->class_count; c++)
+            if (strcmp(q->found[i].impl->name, model->classes[c]) == 0 &&
+                !rule_out(q, model->classes[c], cw_facts_of(model, c)))
+                return c;
+    return CW_MODEL_MOST;
+}
+
+/* Whose word counts. The learner's, but: outside of training, and in groups of shapes where it did worse than
+ * they, the library's own choice, else the static order; on a kernel that training never had, the
+ * library's own choice, else the learner's. */
+static void take_turns(const question *q, prediction *to) {
+    const cw_model *model = q->model;
+    int32_t group = cw_problem_shape_group(q->p);
+    bool outside = to->unlike != NULL, strange = model->seen && !to->seen;
+    bool ask = outside || strange || model->library_groups >> group & 1;
+    size_t library = ask ? library_choice(q) : CW_MODEL_MOST;
+    to->by_library = library < CW_MODEL_MOST;
+    to->by_order = to->by_library || outside || model->static_groups >> group & 1;
+    if (to->by_order) cw_model_take_static(model, to->cost);
+    if (to->by_library) to->cost[library] = -1;
+    if (strange && !outside) to->unlike = "no such kernel was there in training";
+}
 
 static void predict(const question *q, prediction *to) {
     const cw_model *model = q->model;
@@ -126,8 +155,8 @@ static void predict(const question *q, prediction *to) {
     cw_features_eval_on((const cw_feature *const *)model->bound, model->column_count, q->p, &q->host, x);
     model->learner->predict(model->state, x, to->cost, to->share, to->ns);
     to->unlike = cw_problem_outside(q->p, cw_model_bounds(model, 0), cw_model_bounds(model, 1));
-    to->by_order = to->unlike || (model->static_groups >> cw_problem_shape_group(q->p) & 1);
-    if (to->by_order) cw_model_take_static(model, to->cost);
+    to->seen = seen_on(model, q->p);
+    take_turns(q, to);
     for (size_t c = 0; c < model->class_count; c++) {
         to->ns[c] *= (double)q->sizes.macs;
         to->prepare[c] = cw_prepare_ns(cw_facts_of(model, c), &q->sizes);
@@ -201,10 +230,9 @@ static cw_status rank(const question *q, answer *a, cw_error *err) {
     predict(q, &by);
     cw_status status = q->limits->calls > 0 ? amortise(q, &by, err) : CW_OK;
     if (status != CW_OK) return status;
-    const uint8_t *seen = seen_on(model, q->p);
     bool judged = !q->ctx && model->seen; /* a context knows better */
-    if (model->seen && !seen && !by.unlike) by.unlike = "no such kernel was there in training";
-    a->by_static_order = by.by_order || (judged && !seen);
+    a->by_static_order = by.by_order || (judged && !by.seen);
+    a->by_library = by.by_library;
     a->unlike = by.unlike;
     for (size_t c = 0; c < model->class_count; c++) by.order[model->static_rank[c]] = c;
     for (size_t i = 0; i < model->class_count; i++) { /* in order of place, so that ties keep it */
@@ -217,10 +245,11 @@ static cw_status rank(const question *q, answer *a, cw_error *err) {
                             .regret = NAN,
                             .prepare_ns = by.prepare[c],
                             .by_static_order = a->by_static_order,
+                            .by_library = a->by_library,
                             .unlike = a->unlike};
         lay_over(q, &choice);
         if (judged && !choice.measured &&
-            !(seen && seen[c])) { /* the learner has nothing to go by: behind the others, by place */
+            !(by.seen && by.seen[c])) { /* the learner has nothing to go by: behind the others, by place */
             choice.cost = INFINITY;
             choice.ns = NAN;
             if (!choice.why_not) choice.why_not = never_measured;
@@ -247,6 +276,7 @@ static void add_last_resort(const question *q, answer *a) {
                         .regret = NAN,
                         .prepare_ns = NAN,
                         .by_static_order = a->by_static_order,
+                        .by_library = a->by_library,
                         .unlike = a->unlike};
     lay_over(q, &choice);
     insert(a, &choice);

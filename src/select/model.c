@@ -20,6 +20,7 @@ static cw_status bind_groups(cw_model *model, const char *where, cw_error *err) 
                 "or use convwise %.20s",
                 where, name, cw_version(), model->tool_version);
         if (json_is_true(json_object_get(entry, "static"))) model->static_groups |= 1U << group;
+        if (json_is_true(json_object_get(entry, "library"))) model->library_groups |= 1U << group;
     }
     return CW_OK;
 }

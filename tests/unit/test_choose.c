@@ -44,12 +44,13 @@ static cw_model make_model(void) {
 /* ---- A backend that refuses what it is told ---- */
 
 static const char *refused[3]; /* reasons for made.a, made.d, own.direct; "" = not listed */
+static int library_takes;      /* index in impls, -1 = it has no choice */
 static const cw_impl impls[] = {{.name = "made.a"}, {.name = "made.d"}, {.name = CW_LAST_RESORT}};
 
 static cw_status list(void *state, const cw_problem *p, cw_impl_visit *visit, void *arg, cw_error *err) {
     (void)state, (void)p, (void)err;
     for (int i = 0; i < 3; i++)
-        if (!refused[i] || *refused[i]) visit(arg, &impls[i], refused[i], false);
+        if (!refused[i] || *refused[i]) visit(arg, &impls[i], refused[i], i == library_takes);
     return CW_OK;
 }
 
@@ -58,6 +59,7 @@ static struct cw_open_backend opened = {.backend = &made};
 
 static cw_context make_context(const char *a, const char *d, const char *direct) {
     refused[0] = a, refused[1] = d, refused[2] = direct;
+    library_takes = -1;
     return (cw_context){.count = 1, .open = &opened};
 }
 
@@ -139,6 +141,55 @@ static void test_choose__ranks_what_cannot_run_last_with_reasons(void **state) {
     assert_string_equal(out[4].why_not, "this build has no implementation of that name");
 }
 
+static void test_choose__takes_the_librarys_choice_where_the_learner_knows_no_better(void **state) {
+    (void)state;
+    enum { GROUP = 1, STRANGE = 2, OUTSIDE = 4 };
+    static const struct {
+        int why; /* not to ask the learner, which says made.d */
+        int library;
+        const char *refuse_a, *forbid, *first;
+        bool by_library, by_order;
+    } cases[] = {
+        {0, 0, NULL, NULL, "made.d", false, false},
+        {GROUP, 0, NULL, NULL, "made.a", true, true},
+        {GROUP, 1, NULL, NULL, "made.d", true, true},
+        {GROUP, -1, NULL, NULL, "made.d", false, false},
+        {GROUP, 0, "too odd", NULL, "made.d", false, false},
+        {GROUP, 0, NULL, "made.a", "made.d", false, false},
+        {STRANGE, 0, NULL, NULL, "made.a", true, true},
+        {STRANGE, -1, NULL, NULL, "made.d", false, false},
+        {OUTSIDE, 1, NULL, NULL, "made.d", true, true},
+        {OUTSIDE, -1, NULL, NULL, "made.a", false, true}, /* the static order */
+    };
+    const char *const names[CW_KIND_FIELD_COUNT] = {"any"};
+    cw_problem p = problem("ic8ih8oc8kh3ph1");
+    cw_seen *elsewhere = cw_seen_alloc(names, 1, 1, CLASSES);
+    elsewhere->key[0] = -1;
+    double bounds[2 * CW_EXTENT_COUNT];
+    for (size_t i = 0; i < CW_COUNT(bounds); i++) bounds[i] = NAN;
+    bounds[0] = 1e6; /* at least: nothing has that much */
+    cw_facts extents = {.fields = CW_EXTENT_COUNT, .value = bounds};
+    tell(4, 2, 3, 1);
+    for (size_t i = 0; i < CW_COUNT(cases); i++) {
+        cw_model model = make_model();
+        cw_context ctx = make_context(cases[i].refuse_a, NULL, NULL);
+        cw_choice out[CLASSES + 1];
+        size_t count;
+        library_takes = cases[i].library;
+        if (cases[i].why & GROUP) model.library_groups = 1U << cw_problem_shape_group(&p);
+        if (cases[i].why & STRANGE) model.seen = elsewhere;
+        if (cases[i].why & OUTSIDE) model.extents = &extents;
+        cw_limits limits = {.forbid = cases[i].forbid};
+        assert_int_equal(cw_choose_within(&model, &ctx, &p, &limits, out, CLASSES + 1, &count, NULL), CW_OK);
+        for (size_t k = 0; k < count; k++)
+            if (strcmp(out[0].impl, cases[i].first) != 0 || out[k].by_library != cases[i].by_library ||
+                out[k].by_static_order != cases[i].by_order)
+                fail_msg("case %zu: %s, by_library %d, by_static_order %d", i, out[0].impl, out[k].by_library,
+                         out[k].by_static_order);
+    }
+    cw_seen_free(elsewhere);
+}
+
 static void test_choose__falls_back_to_the_last_resort(void **state) {
     (void)state;
     cw_model model = make_model();
@@ -207,6 +258,7 @@ int main(void) {
         cmocka_unit_test(test_choose__orders_by_cost_and_ties_by_static_rank),
         cmocka_unit_test(test_choose__predicts_time_from_work),
         cmocka_unit_test(test_choose__ranks_what_cannot_run_last_with_reasons),
+        cmocka_unit_test(test_choose__takes_the_librarys_choice_where_the_learner_knows_no_better),
         cmocka_unit_test(test_choose__falls_back_to_the_last_resort),
         cmocka_unit_test(test_choose__does_not_allocate_without_a_context),
         cmocka_unit_test(test_choose__takes_problems_as_their_canonical_form),

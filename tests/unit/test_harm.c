@@ -155,6 +155,27 @@ static void test_harm__validation_honours_it(void **state) {
     cw_dataset_free(data);
 }
 
+/* The library knows what no feature tells: 96 where a is lucky, else b's 100. It has no say on 1x1. */
+static void test_harm__the_library_chooses_where_it_is_better(void **state) {
+    (void)state;
+    cw_dataset *data = half_learnable();
+    double best = 0;
+    for (size_t row = 40; row < 80; row++) {
+        data->library[row] = data->y[row];
+        best += data->time[row * data->classes + (size_t)data->y[row]] / 1e3;
+    }
+    cw_model *model = trained(data, 0.01);
+    assert_true(json_is_true(json_object_get(group_of(model, "f32 3x3s1"), "library")));
+    assert_true(json_is_false(json_object_get(group_of(model, "f32 1x1"), "library")));
+    cw_report *report;
+    cw_error err = {0};
+    assert_ok(cw_validate_model(data, model, CW_MASK_RECORD, &report, &err), err);
+    close_to(contender(report, "tree")->pooled.chosen_us, best + 40 * 100);
+    cw_report_free(report);
+    cw_model_free(model);
+    cw_dataset_free(data);
+}
+
 /* Two groups of 15: too few rows for a verdict on either, enough for one on the model. */
 static void test_harm__worse_overall_is_said(void **state) {
     (void)state;
@@ -207,6 +228,7 @@ int main(void) {
         cmocka_unit_test(test_harm__static_order_chooses_where_it_is_better),
         cmocka_unit_test(test_harm__a_loaded_model_falls_back_too),
         cmocka_unit_test(test_harm__validation_honours_it),
+        cmocka_unit_test(test_harm__the_library_chooses_where_it_is_better),
         cmocka_unit_test(test_harm__worse_overall_is_said),
         cmocka_unit_test(test_harm__bad_margins_are_refused),
         cmocka_unit_test(test_harm__survives_every_failed_allocation),

@@ -9,13 +9,12 @@ import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "oracle"))
-import predict  # noqa: E402
-from predict import convwise  # noqa: E402
-
 try:
     import numpy as np
     import onnx
     import onnxruntime
+    import predict
+    from predict import convwise
 except ImportError as missing:
     print(f"SKIP: {missing}")
     sys.exit(77)

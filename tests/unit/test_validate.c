@@ -121,6 +121,24 @@ static void test_validate__tree_scores_as_by_hand(void **state) {
     cw_dataset_free(data);
 }
 
+/* A kernel that training never had is the library's to choose, where its choice is known. */
+static void test_validate__the_library_chooses_for_unknown_kernels(void **state) {
+    (void)state;
+    for (int library = -1; library < 2; library++) {
+        cw_dataset *data = fixture_make(4, ic_only, abc, abc_families);
+        fixture_row(data, 0, "ic8ih8oc8kh3ph1", (double[]){10, 20, 40}, 1);
+        fixture_row(data, 1, "ic64ih8oc8kh3ph1", (double[]){40, 20, 10}, 1);
+        fixture_row(data, 2, "ic8ih8oc8kh5ph2", (double[]){10, 20, 40}, library);
+        fixture_row(data, 3, "ic64ih8oc8kh5ph2", (double[]){40, 20, 10}, library);
+        for (size_t i = 0; i < 4; i++) fixture_layer(data, i < 2 ? "one" : "two", i, 1);
+        cw_report *report = validated(data, "network", tree_only, 1);
+        const cw_contender *tree = contender(report, "tree");
+        close_to(tree->groups[1].chosen_us, library < 0 ? 20 : library == 0 ? 50 : 40);
+        cw_report_free(report);
+        cw_dataset_free(data);
+    }
+}
+
 static void test_validate__precisions_are_pooled_apart(void **state) {
     (void)state;
     cw_dataset *data = fixture_make(6, ic_only, abc, abc_families);
@@ -396,6 +414,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_validate__baselines_score_as_by_hand),
         cmocka_unit_test(test_validate__tree_scores_as_by_hand),
+        cmocka_unit_test(test_validate__the_library_chooses_for_unknown_kernels),
         cmocka_unit_test(test_validate__precisions_are_pooled_apart),
         cmocka_unit_test(test_validate__nobody_beats_the_oracle_and_nothing_is_infeasible),
         cmocka_unit_test(test_validate__a_choice_that_cannot_run_is_counted_and_charged),
