@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # Time of one choice by a model, as C compiled by gcc and clang, and by the library:
-#     bench/choose.sh MODEL [BUILD [STORE]]
-# BUILD: build folder (default build/release). STORE: its problems are asked (needs sqlite3), so that rows are like those of
-# training; otherwise layers of data/nets. Run it on an idle machine; the table it prints belongs in docs/.
+#     ./dev bench choose MODEL [BUILD [STORE [PRECISION]]]
+# BUILD: build folder (default build/release). STORE: its forward problems of PRECISION (default f32) are asked (needs
+# sqlite3), so that rows are like those of training; otherwise layers of data/nets. Run it on an idle machine.
 set -eu
 cd "$(dirname "$0")/.."
-model=$1 build=${2:-build/release} store=${3:-}
+model=$1 build=${2:-build/release} store=${3:-} precision=${4:-f32}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$build/convwise" emit --model "$model" --prefix bench -o "$work/bench.c"
 problems=()
 if [ -n "$store" ]; then
-    sqlite3 "$store" 'SELECT text FROM problem' >"$work/problems"
+    # f32 is not written.
+    sqlite3 -readonly "$store" 'SELECT text FROM problem' | grep -v ,bwd |
+        if [ "$precision" = f32 ]; then grep -vE ',(f16|bf16|u8|s8|f64)'; else grep ",$precision"; fi >"$work/problems"
     problems=("$work/problems")
 fi
 libraries=()

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Training time beside scikit-learn's and XGBoost's, and how time and memory grow with the rows, as docs/training.md:
-#     ./dev bench train [FOLDER] [--runs N] [--threads N] [--most ROWS] [--limit SECONDS]
-#                       [--only LEARNERS] [--output FILE]
+# Training time beside scikit-learn's and XGBoost's, as docs/training.md:
+#     ./dev bench train [FOLDER] [--runs N] [--threads N] [--only LEARNERS] [--output FILE]
+# and how time and memory grow with the rows, as docs/training-growth.md:
+#     ./dev bench train --growth [--most ROWS] [--limit SECONDS] [--only LEARNERS] [--output FILE]
 # FOLDER has gfx90878.HIP.fdb.txt.bz2 of MIOpen's find-db (default: where the tests look for it); without it the rows are made.
 # The rest is described by bench/train.py --help. Run it on an idle machine.
 set -eu
@@ -15,7 +16,9 @@ export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 file=$folder/gfx90878.HIP.fdb.txt.bz2
 matrices=()
-if [ -e "$file" ]; then
+if [[ " $* " == *" --growth "* ]]; then
+    :
+elif [ -e "$file" ]; then
     "$build/convwise" import finddb "$file" --store "$work/store.db" >/dev/null 2>"$work/complaints" ||
         { cat "$work/complaints" >&2; exit 1; }
     for precision in f32 f16; do
@@ -27,4 +30,4 @@ else
     "$build/bench/bench_train" made 15642 62 20 "$work/made"
     matrices+=("Made rows=$work/made")
 fi
-python3 bench/train.py --program "$build/bench/bench_train" "$@" "${matrices[@]}"
+python3 bench/train.py --program "$build/bench/bench_train" "$@" ${matrices[@]+"${matrices[@]}"}
