@@ -494,6 +494,26 @@ typedef struct cw_neighbour {
 CW_API cw_status cw_store_nearest(cw_store *store, const char *fingerprint, const cw_problem *p,
                                   cw_neighbour *out, size_t capacity, size_t *count, cw_error *err);
 
+/* A problem to measure on a machine for which only another's model, the base, is there. */
+typedef struct cw_probe {
+    size_t index; /* in the problems given */
+    double
+        loss; /* what the base expects to lose there against the fastest, 0.03 = 3 %; NaN = it cannot tell */
+    double gain; /* share of what is to be gained over all problems that this probe adds, 0..1 */
+} cw_probe;
+/* Chooses up to `most` of the problems to measure before training with cw_train_options.base. One after the
+ * other, each the one of the largest gain: the sum over all problems among whose implementations there is a
+ * choice of weight x how much more alike this probe is than those before it. Alike: the share of the base's
+ * trees (at most 256 of them, evenly) in which two problems come to the same leaf. A facility location, for
+ * which greedy picks reach at least 1 - 1/e of the best (Nemhauser et al., 1978). ctx: says what can run;
+ * NULL = what the base saw. weights: how much each problem counts, e.g. how often a network has it, above 0;
+ * NULL = 1. Equal problems are picked once; *picked is at most `most` and the number of different problems.
+ * out is the caller's, `most` entries. Work grows with the square of count. CW_MISMATCH: the base is no sum
+ * of trees; CW_INVALID: a problem or a weight is. */
+CW_API cw_status cw_pick_probes(const cw_model *base, cw_context *ctx, const cw_problem *problems,
+                                const double *weights, size_t count, cw_probe *out, size_t most,
+                                size_t *picked, cw_error *err);
+
 /* ---- 9. ONNX ---- */
 
 /* All of these: CW_UNSUPPORTED in a build without ONNX (no protobuf-c). docs/formats.md says what is written

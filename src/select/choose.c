@@ -1,5 +1,6 @@
 /* choose.c: problem to ranking: features, the model's costs, what can run here, the last resort. The only
  * place that knows models and implementations both; the learner's arithmetic is in src/learn. */
+#include "host.h"
 #include "limits.h"
 #include "overlay.h"
 #include "../backend/context.h"
@@ -15,9 +16,7 @@ static cw_status check(const cw_model *model, const cw_problem *p, cw_error *err
     return cw_problem_check(p, err);
 }
 
-/* The machine to choose for: the one asked for, else the context's, else the model's only one. Features that
- * read one need it. */
-static cw_status host_of(const cw_model *model, const cw_context *ctx, cw_host *out, cw_error *err) {
+cw_status cw_model_host(const cw_model *model, const cw_context *ctx, cw_host *out, cw_error *err) {
     bool own = model->host && (model->host_asked || !ctx);
     *out = own ? *(const cw_host *)model->host : ctx ? cw_host_of(&ctx->machine) : (cw_host){0};
     for (size_t i = 0; !model->host && !ctx && i < model->column_count; i++)
@@ -309,7 +308,7 @@ cw_status cw_choose_measured(const cw_model *model, cw_context *ctx, const cw_ov
         .model = model, .ctx = ctx, .p = &canonical, .limits = limits ? limits : &none, .overlay = overlay};
     answer a = {.out = out, .capacity = capacity};
     cw_problem_sizes(&canonical, &q.sizes);
-    status = host_of(model, ctx, &q.host, err);
+    status = cw_model_host(model, ctx, &q.host, err);
     if (status == CW_OK && ctx) status = cw_context_list(ctx, &canonical, &found, &q.found_count, err);
     if (status != CW_OK) return status;
     q.found = found;
@@ -341,7 +340,7 @@ cw_status cw_model_explain(const cw_model *model, const cw_problem *p, char **ou
     cw_problem canonical = *p;
     cw_problem_canonical(&canonical);
     cw_host host;
-    status = host_of(model, NULL, &host, err); /* it has one: the choice above was made */
+    status = cw_model_host(model, NULL, &host, err); /* it has one: the choice above was made */
     if (status != CW_OK) return status;
     cw_features_eval_on((const cw_feature *const *)model->bound, model->column_count, &canonical, &host, x);
     model->learner->explain(model->state, x, (const char *const *)model->columns,
