@@ -2,6 +2,7 @@
  * taken is the library's matter (docs/measuring.md). */
 #include "cli.h"
 #include "measure_summary.h"
+#include "probes.h"
 #include "progress.h"
 #include <errno.h>
 #include <math.h>
@@ -22,6 +23,9 @@ enum {
     KEY_PASSES,
     KEY_SEED,
     KEY_IN_PROCESS,
+    KEY_BASE,
+    KEY_PROBES,
+    KEY_DRY_RUN,
 };
 
 typedef struct options {
@@ -33,8 +37,11 @@ typedef struct options {
     int32_t threads, batch;
     const char *store;
     cw_measure_options measure;
-    bool quiet, json;
-    int code; /* CLI_DONE, or what was wrong with an argument and is already said */
+    bool quiet, json, dry_run;
+    const char *base; /* a model's file; NULL = every problem is measured */
+    size_t probes;    /* how many of the problems to pick */
+    json_t *picked;   /* the probes, and why */
+    int code;         /* CLI_DONE, or what was wrong with an argument and is already said */
 } options;
 
 static const struct argp_option rows[] = {
@@ -50,6 +57,9 @@ static const struct argp_option rows[] = {
     {"threads", 't', "N", 0, "Threads that run a convolution of networks and grids (default 1)", 2},
     {"batch", 'b', "N", 0, "Images at a time, of networks and grids (default 1)", 2},
     {"only", KEY_ONLY, "PATTERN", 0, "Only implementations whose names match, e.g. 'own.*,onednn.*'", 2},
+    {"base", KEY_BASE, "MODEL", 0, "Another machine's model, to pick --probes by (docs/few-shot.md)", 2},
+    {"probes", KEY_PROBES, "N", 0, "Measure only the N problems that tell most for 'train --base'", 2},
+    {"dry-run", KEY_DRY_RUN, NULL, 0, "Print what would be measured, and measure nothing", 2},
     {"store", 's', "FILE", 0, "Where times go (default convwise.db); created where missing", 3},
     {"again", KEY_AGAIN, NULL, 0, "Measure anew what the store has", 3},
     {"budget", KEY_BUDGET, "TIME", 0, "Stop after about this long: 90, 90s, 10m, 2h", 3},
@@ -199,6 +209,15 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_IN_PROCESS:
         o->measure.in_process = true;
         return 0;
+    case KEY_BASE:
+        o->base = arg;
+        return 0;
+    case KEY_PROBES:
+        o->probes = (size_t)number(state, "probes", arg, 1, 1000000);
+        return 0;
+    case KEY_DRY_RUN:
+        o->dry_run = true;
+        return 0;
     case 'q':
         o->quiet = true;
         return 0;
@@ -208,6 +227,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case ARGP_KEY_END:
         if (o->code == CLI_DONE && !o->layers.net_count && !o->grid.count && !o->problem_count)
             argp_error(state, "nothing to measure: give --net, --layers, --problem or --grid");
+        if (!o->base != !o->probes) argp_error(state, "--base and --probes belong together");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -379,6 +399,7 @@ static int print_json(const options *o, const outcome *r) {
     json_t *summary = cli_summary_json(r->summary);
     json_object_update(json, summary);
     json_decref(summary);
+    if (o->base) json_object_set(json, "probes", o->picked);
     return cli_print_json(json);
 }
 
@@ -431,6 +452,21 @@ static int run(options *o, cw_context *ctx, cw_store *store, cw_problem *problem
     return code;
 }
 
+/* What will be measured, or (dry run) would be. */
+static cw_status choose_probes(options *o, cw_context *ctx, cw_problem *problems, size_t *count,
+                               cw_error *err) {
+    cw_probe *probes = NULL;
+    cw_status status =
+        o->base ? cli_probes_pick(o->base, ctx, o->probes, problems, count, &probes, err) : CW_OK;
+    if (status != CW_OK) return status;
+    if (o->json)
+        o->picked = cli_probes_json(problems, probes, *count);
+    else if (probes || o->dry_run)
+        cli_probes_print(problems, probes, *count);
+    free(probes);
+    return CW_OK;
+}
+
 static int measure(options *o) {
     cw_error err = {0};
     cw_problem *problems = NULL;
@@ -439,13 +475,19 @@ static int measure(options *o) {
     cw_store *store = NULL;
     int code;
     if (collect(o, &problems, &count, &err) != CW_OK || cw_context_open(&ctx, &err) != CW_OK ||
-        cw_store_open(o->store, CW_STORE_WRITE, &store, &err) != CW_OK)
+        choose_probes(o, ctx, problems, &count, &err) != CW_OK)
+        code = cli_fail(&err);
+    else if (o->dry_run)
+        code =
+            o->json ? cli_print_json(json_pack("{s:b, s:O}", "dry_run", 1, "probes", o->picked)) : CLI_DONE;
+    else if (cw_store_open(o->store, CW_STORE_WRITE, &store, &err) != CW_OK)
         code = cli_fail(&err);
     else
         code = run(o, ctx, store, problems, count);
     if (store) cw_store_close(store);
     cw_context_close(ctx);
     free(problems);
+    json_decref(o->picked);
     return code;
 }
 

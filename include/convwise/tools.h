@@ -295,10 +295,11 @@ typedef struct cw_train_options {
 #undef X
     cw_absent absent;
     cw_mask mask;
-    const char *split; /* which rows are copies of each other when rows are held out to tune or calibrate: in
-                          the sense of a split of cw_validate_options; NULL = its default */
-    bool tune; /* choose among the learner's settings by cross-validation inside the rows; what is given here
-                  is kept */
+    const char
+        *split; /* which rows are copies of each other when rows are held out to tune or calibrate: in
+                   the sense of a split of cw_validate_options; NULL = its default, with a base "group" */
+    bool tune;  /* choose among the learner's settings by cross-validation inside the rows; what is given here
+                   is kept */
     bool calibrate;  /* find out on held-out rows how much a choice loses (cw_choice.regret); five more
                         trainings */
     double no_harm;  /* above 0: where the learner is slower than the static order by more than this share, on

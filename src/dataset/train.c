@@ -410,6 +410,9 @@ static cw_status train_listed(const cw_dataset *data, const size_t *rows, size_t
     cw_learn_base base = {.scale = 1};
     cw_trees *trees = NULL;
     uint8_t *lost = NULL;
+    /* Few rows are of few networks; what belongs together beyond copies of a layer cannot be held out of
+     * them. */
+    const char *split = options->base && !options->split ? "group" : options->split;
     cw_model *model = cw_alloc(sizeof *model);
     *out = NULL;
     if (!model) return cw_fail_memory(err);
@@ -419,7 +422,7 @@ static cw_status train_listed(const cw_dataset *data, const size_t *rows, size_t
         (options->base &&
          (status = cw_base_check(data, options->base, model->learner->name, err)) != CW_OK) ||
         (status = map_classes(data, rows, count, options->base, &map, err)) != CW_OK ||
-        (status = cw_dataset_matrix(data, rows, count, options->split, &matrix, err)) != CW_OK ||
+        (status = cw_dataset_matrix(data, rows, count, split, &matrix, err)) != CW_OK ||
         (status = narrow(&matrix, &map, err)) != CW_OK ||
         (status = see(data, rows, &map, options, &matrix, &lost, model, err)) != CW_OK ||
         (status = describe(data, rows, count, options, &map, model, err)) != CW_OK)
