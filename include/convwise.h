@@ -283,7 +283,8 @@ typedef struct cw_choice {
  * order of cost, then the context's last resort, own.direct, which supports every valid problem (where the
  * model does not know it), then the rest with reasons. So whatever fails, the next entry can be tried.
  * ctx NULL: what had no time on such a kernel (same size, stride, dilation, layout, grouping, precision,
- * direction) in training counts as one that cannot run, but comes before what is not allowed; all of those
+ * direction; where training had no such kernel, on most kernels of other sizes, or else of other strides and
+ * dilations) in training counts as one that cannot run, but comes before what is not allowed; all of those
  * rank in an order learned without the problem. Writes min(capacity, n) entries to out and n, at most
  * cw_model_classes + 1, to *count. Does not allocate unless ctx is given.
  * CW_UNSUPPORTED: nothing can run, or nothing is left within the limits: the message names the limit that

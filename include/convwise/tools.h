@@ -284,8 +284,9 @@ typedef enum cw_absent {
 /* What a choice is made among where rows are held out (validating, tuning, calibrating). */
 typedef enum cw_mask {
     CW_MASK_RECORD, /* what has a time in the row's record: as in a program that knows what can run */
-    CW_MASK_KIND    /* what had a time in training on such a kernel (as in CW_ABSENT_SLOW; where none had: the
-                       static order). A choice without a time in the row counts as the row's slowest */
+    CW_MASK_KIND    /* what had a time in training on such a kernel (as in CW_ABSENT_SLOW; where none had: on
+                       most of other sizes, or else of other strides and dilations). A choice without a time in
+                       the row counts as the row's slowest */
 } cw_mask;
 
 typedef struct cw_train_options {

@@ -88,11 +88,13 @@ cw_status cw_dataset_matrix(const cw_dataset *data, const size_t *rows, size_t c
  * always as near. split NULL = the default of validation. */
 cw_status cw_split_groups(const cw_dataset *data, const char *split, int32_t *group, cw_error *err);
 /* What the rows listed show to run: a class was seen on a problem's kind (cw_problem_kind) where a row of the
- * kind has a time of it. class_of: a dataset's class as one of `classes`, -1 = none; NULL = as it is. */
+ * kind has a time of it; and on a wider kind where at least half as many of its kinds know it as know its
+ * best known class. class_of: a dataset's class as one of `classes`, -1 = none; NULL = as it is. */
 cw_status cw_dataset_seen(const cw_dataset *data, const size_t *rows, size_t count, const int32_t *class_of,
                           size_t classes, cw_seen **out, cw_error *err);
-/* A row's kind in such a table: one entry a class, NULL = the kind was never seen. */
-const uint8_t *cw_row_seen(const cw_dataset *data, size_t row, const cw_seen *seen);
+/* A row's kind in such a table, or the narrowest wider one that is there: one entry a class; NULL = none.
+ * width (may be NULL): as of cw_problem_kind; 0 = this very kind was seen. */
+const uint8_t *cw_row_seen(const cw_dataset *data, size_t row, const cw_seen *seen, int *width);
 /* How far the rows listed reach, with slack: the least and the most of each of CW_EXTENTS that a model of them
  * answers for. */
 cw_status cw_dataset_extents(const cw_dataset *data, const size_t *rows, size_t count, cw_facts **out,

@@ -321,7 +321,7 @@ static uint8_t *find_lost(const cw_dataset *data, const size_t *rows, const cw_m
                           const cw_seen *seen) {
     uint8_t *lost = cw_alloc_n(m->rows, m->classes);
     for (size_t i = 0; lost && i < m->rows; i++) {
-        const uint8_t *has = cw_row_seen(data, rows[i], seen);
+        const uint8_t *has = cw_row_seen(data, rows[i], seen, NULL);
         for (size_t c = 0; has && c < m->classes; c++)
             lost[i * m->classes + c] = has[c] && isnan(m->cost[i * m->classes + c]);
     }

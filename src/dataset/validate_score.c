@@ -79,12 +79,12 @@ static const double *times(const cw_dataset *data, size_t row) {
 /* What may be chosen for a row. */
 typedef struct candidates {
     const double *time;  /* CW_MASK_RECORD: what has a time; NULL = see `seen` */
-    const uint8_t *seen; /* CW_MASK_KIND: what has been seen; NULL = a kind never seen: anything */
+    const uint8_t *seen; /* CW_MASK_KIND: what has been seen; NULL = nothing like it: anything */
 } candidates;
 
 static candidates candidates_of(const cw_knowledge *know, size_t row) {
     if (!know->seen) return (candidates){times(know->data, row), NULL};
-    return (candidates){NULL, cw_row_seen(know->data, row, know->seen)};
+    return (candidates){NULL, cw_row_seen(know->data, row, know->seen, NULL)};
 }
 
 static bool may(const candidates *of, size_t class) {
@@ -131,12 +131,16 @@ static cw_pick pick_learned(const cw_knowledge *know, size_t learner, size_t row
     const cw_problem *p = &data->problems[row];
     int32_t group = cw_problem_shape_group(p), library = library_choice(know, row, &of);
     bool outside = cw_problem_outside(p, cw_model_bounds(model, 0), cw_model_bounds(model, 1)) != NULL;
-    bool strange = outside || (model->seen && !cw_row_seen(data, row, model->seen));
-    if (library >= 0 && (strange || model->library_groups >> group & 1))
+    int width = 0;
+    if (model->seen) cw_row_seen(data, row, model->seen, &width);
+    bool new_kernel = width > 0;
+    if (library >= 0 && (outside || new_kernel || model->library_groups >> group & 1))
         return (cw_pick){.class = library, .promise = NAN};
     if (outside || model->static_groups >> group & 1) {
         cw_model_take_static(model, know->scratch);
         share = NULL; /* nothing is promised of the order */
+    } else if (new_kernel) {
+        share = NULL; /* nor of kernels that training did not have */
     }
     int64_t best = -1, unmasked = -1;
     bool unmasked_runs = false;

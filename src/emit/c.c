@@ -333,10 +333,45 @@ static void put_features(emitter *e) {
         cw_buf_put(&e->out, "    return 1;\n}\n\n");
 }
 
+/* The search for a problem's kind, and for wider ones where there is none. */
+static void put_find(emitter *e) {
+    const cw_seen *seen = e->model->seen;
+    put(e,
+        "/* The kind of a valid problem, or the narrowest wider one; NULL = neither was there in training. "
+        "*/\n"
+        "static const unsigned char *@_find(const @_problem *p) {\n"
+        "    static const unsigned char widening[] = {");
+    for (size_t f = 0; f < seen->fields; f++)
+        cw_buf_printf(&e->out, "%s%d", f ? ", " : "", cw_kind_widenings[f]);
+    put(e, "};\n    int32_t key[] = {");
+    for (size_t f = 0; f < seen->fields; f++)
+        cw_buf_printf(&e->out, "%s%s", f ? ", " : "", cw_kind_expressions[f]);
+    cw_buf_printf(&e->out,
+                  "};\n    unsigned int first, behind, middle, width, i;\n"
+                  "    for (width = 0; width < %d; width++) {\n"
+                  "        for (first = 0, behind = %zu; first < behind;) {\n"
+                  "            middle = first + (behind - first) / 2;\n",
+                  CW_KIND_WIDTHS, seen->kinds);
+    cw_buf_printf(&e->out, "            for (i = 0; i < %zu", seen->fields);
+    put(e, " && key[i] == @_kinds[middle][i]; i++) {\n            }\n");
+    cw_buf_printf(&e->out, "            if (i == %zu) ", seen->fields);
+    put(e, "return @_seen[middle];\n"
+           "            if (key[i] < @_kinds[middle][i])\n"
+           "                behind = middle;\n"
+           "            else\n"
+           "                first = middle + 1;\n"
+           "        }\n");
+    cw_buf_printf(&e->out,
+                  "        for (i = 0; i < %zu; i++)\n"
+                  "            if (widening[i] == width + 1) key[i] = %d;\n"
+                  "    }\n    return NULL;\n}\n\n",
+                  seen->fields, CW_KIND_ANY);
+}
+
 /* Tables of the kinds of kernel that training saw, and of the classes that had a time on each. */
 static void put_kinds(emitter *e) {
     const cw_seen *seen = e->model->seen;
-    put(e, "/* Kinds of kernel that training saw, ascending:");
+    put(e, "/* Kinds of kernel that training saw, and wider ones (-1 = any), ascending:");
     for (size_t f = 0; f < seen->fields; f++) cw_buf_printf(&e->out, " %s", cw_kind_names[f]);
     put(e, ". */\nstatic const int32_t @_kinds[]");
     cw_buf_printf(&e->out, "[%zu] = {\n", seen->fields);
@@ -344,30 +379,15 @@ static void put_kinds(emitter *e) {
         for (size_t f = 0; f < seen->fields; f++)
             cw_buf_printf(&e->out, "%s%d%s", f ? ", " : "    {", seen->key[k * seen->fields + f],
                           f + 1 < seen->fields ? "" : "},\n");
-    put(e, "};\n\n/* Classes that had a time on each. */\nstatic const unsigned char @_seen[]");
+    put(e, "};\n\n/* Classes that had a time on each; on a wider kind, on about half of its kinds or more. "
+           "*/\nstatic const unsigned char @_seen[]");
     cw_buf_printf(&e->out, "[%zu] = {\n", seen->classes);
     for (size_t k = 0; k < seen->kinds; k++)
         for (size_t c = 0; c < seen->classes; c++)
             cw_buf_printf(&e->out, "%s%d%s", c ? "," : "    {", seen->has[k * seen->classes + c],
                           c + 1 < seen->classes ? "" : "},\n");
-    put(e, "};\n\n/* The kind of a valid problem, NULL = never seen. */\n"
-           "static const unsigned char *@_find(const @_problem *p) {\n    const int32_t key[] = {");
-    for (size_t f = 0; f < seen->fields; f++)
-        cw_buf_printf(&e->out, "%s%s", f ? ", " : "", cw_kind_expressions[f]);
-    cw_buf_printf(&e->out,
-                  "};\n    unsigned int first = 0, behind = %zu, middle, i;\n"
-                  "    while (first < behind) {\n"
-                  "        middle = first + (behind - first) / 2;\n",
-                  seen->kinds);
-    cw_buf_printf(&e->out, "        for (i = 0; i < %zu", seen->fields);
-    put(e, " && key[i] == @_kinds[middle][i]; i++) {\n        }\n");
-    cw_buf_printf(&e->out, "        if (i == %zu) ", seen->fields);
-    put(e, "return @_seen[middle];\n"
-           "        if (key[i] < @_kinds[middle][i])\n"
-           "            behind = middle;\n"
-           "        else\n"
-           "            first = middle + 1;\n"
-           "    }\n    return NULL;\n}\n\n");
+    put(e, "};\n\n");
+    put_find(e);
 }
 
 static void put_order(emitter *e) {

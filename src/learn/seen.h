@@ -20,7 +20,7 @@ cw_seen *cw_seen_alloc(const char *const *names, size_t fields, size_t kinds, si
 void cw_seen_free(cw_seen *seen); /* NULL is fine */
 /* Keys in the order of the table; 0 = equal. */
 int cw_seen_compare(const int32_t *a, const int32_t *b, size_t fields);
-/* The kind's row of `has`, NULL = the kind was never seen. Does not allocate. */
+/* The row of `has` of just this key, NULL = the kind was never seen. Does not allocate. */
 const uint8_t *cw_seen_find(const cw_seen *seen, const int32_t *key);
 /* {"fields": [names], "kinds": [[[key], [classes]], ...]}; NULL = out of memory. */
 json_t *cw_seen_save(const cw_seen *seen);

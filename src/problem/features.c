@@ -88,6 +88,40 @@
     X(icg_mod64, E, icg % 64, "remainder of a large block along the input channels")                         \
     X(ocg_mod128, E, ocg % 128, "remainder of a large block along the output channels")                      \
     X(tiles_f2, E, mb *((oh + 1) / 2) * ((ow + 1) / 2), "tiles of 2x2: rows of Winograd's GEMMs")            \
+    X(align_icg, E, (icg | 128) & -(icg | 128),                                                              \
+      "input channels a group: largest power of two up to 128 that divides it: how wide kernels load")       \
+    X(align_ocg, E, (ocg | 128) & -(ocg | 128),                                                              \
+      "output channels a group: largest power of two up to 128 that divides it: how wide kernels load")      \
+    X(align_area, E, ((oh * ow) | 128) & -((oh * ow) | 128),                                                 \
+      "an image's pixels: largest power of two up to 128 that divides it: how wide kernels load")            \
+    X(align_gemm_m, E, (outputs | 128) & -(outputs | 128),                                                   \
+      "all pixels: largest power of two up to 128 that divides it: how wide kernels load")                   \
+    X(align_gemm_k, E, ((icg * taps) | 128) & -((icg * taps) | 128),                                         \
+      "the reduction: largest power of two up to 128 that divides it: how wide kernels load")                \
+    X(align_mb, E, (mb | 128) & -(mb | 128),                                                                 \
+      "the batch: largest power of two up to 128 that divides it: how wide kernels load")                    \
+    X(align_iw, E, (iw | 128) & -(iw | 128),                                                                 \
+      "a row of the source: largest power of two up to 128 that divides it: how wide kernels load")          \
+    X(gemm_blocks16, E, g *((outputs + 15) / 16) * ((ocg + 15) / 16),                                        \
+      "blocks of 16x16 to share out to cores")                                                               \
+    X(gemm_waste16, E,                                                                                       \
+      (double)((outputs + 15) / 16 * 16 * ((ocg + 15) / 16 * 16)) / (double)(outputs * ocg),                 \
+      "results computed for nothing by blocks of 16x16")                                                     \
+    X(gemm_blocks32, E, g *((outputs + 31) / 32) * ((ocg + 31) / 32),                                        \
+      "blocks of 32x32 to share out to cores")                                                               \
+    X(gemm_waste32, E,                                                                                       \
+      (double)((outputs + 31) / 32 * 32 * ((ocg + 31) / 32 * 32)) / (double)(outputs * ocg),                 \
+      "results computed for nothing by blocks of 32x32")                                                     \
+    X(gemm_blocks128, E, g *((outputs + 127) / 128) * ((ocg + 127) / 128),                                   \
+      "blocks of 128x128 to share out to cores")                                                             \
+    X(gemm_waste128, E,                                                                                      \
+      (double)((outputs + 127) / 128 * 128 * ((ocg + 127) / 128 * 128)) / (double)(outputs * ocg),           \
+      "results computed for nothing by blocks of 128x128")                                                   \
+    X(gemm_blocks256, E, g *((outputs + 255) / 256) * ((ocg + 255) / 256),                                   \
+      "blocks of 256x256 to share out to cores")                                                             \
+    X(gemm_waste256, E,                                                                                      \
+      (double)((outputs + 255) / 256 * 256 * ((ocg + 255) / 256 * 256)) / (double)(outputs * ocg),           \
+      "results computed for nothing by blocks of 256x256")                                                   \
     X(m_cores, P, m_cores, "cores of the machine")                                                           \
     X(m_l1d, P, m_l1d, "bytes of its first data cache")                                                      \
     X(m_l2, P, m_l2, "bytes of its second cache")                                                            \

@@ -6,13 +6,19 @@
 #include <string.h>
 
 const char *const cw_kind_names[CW_KIND_FIELD_COUNT] = {
-#define X(name, expression) #name,
+#define X(name, widening, expression) #name,
     CW_KIND_FIELDS(X)
 #undef X
 };
 
 const char *const cw_kind_expressions[CW_KIND_FIELD_COUNT] = {
-#define X(name, expression) #expression,
+#define X(name, widening, expression) #expression,
+    CW_KIND_FIELDS(X)
+#undef X
+};
+
+const uint8_t cw_kind_widenings[CW_KIND_FIELD_COUNT] = {
+#define X(name, widening, expression) widening,
     CW_KIND_FIELDS(X)
 #undef X
 };
@@ -23,9 +29,10 @@ const char *const cw_fact_names[CW_FACT_COUNT] = {
 #undef X
 };
 
-void cw_problem_kind(const cw_problem *p, int32_t key[CW_KIND_FIELD_COUNT]) {
+void cw_problem_kind(const cw_problem *p, int width, int32_t key[CW_KIND_FIELD_COUNT]) {
     int32_t *to = key;
-#define X(name, expression) *to++ = (expression);
+#define X(name, widening, expression)                                                                        \
+    *to++ = (widening) > 0 && (widening) <= width ? CW_KIND_ANY : (expression);
     CW_KIND_FIELDS(X)
 #undef X
 }

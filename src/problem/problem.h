@@ -25,24 +25,31 @@ static inline int32_t cw_extent(int32_t k, int32_t d) {
     return (k - 1) * (d + 1) + 1;
 } /* dilated kernel size */
 
-/* X(name, expression in p): a problem's kind, whole numbers that decide, sizes aside, whether an
+/* X(name, widening, expression in p): a problem's kind, whole numbers that decide, sizes aside, whether an
  * implementation takes it at all. Expressions are compiled here and printed by the emitter, so both compute
- * the same. */
+ * the same. Where nothing is known of a kind, a wider one speaks for it: of any kernel size (the fields with
+ * widening 1 left out), then of any stride and dilation too (2); never of another grouping, precision, zero
+ * point, layout or direction (0). */
 #define CW_KIND_FIELDS(X)                                                                                    \
-    X(kh, p->kh)                                                                                             \
-    X(kw, p->kw)                                                                                             \
-    X(kd, p->kd)                                                                                             \
-    X(sh, p->sh) X(sw, p->sw) X(sd, p->sd) X(dh, p->dh) X(dw, p->dw) X(dd, p->dd)                            \
-        X(grouping, p->g == 1       ? 0                                                                      \
-                    : p->g == p->ic ? 2                                                                      \
-                                    : 1) /* dense, grouped, depthwise */                                     \
-        X(prec, p->prec) X(zp, p->zp) X(layout, p->layout) X(dir, p->dir)
-#define X(name, expression) +1
+    X(kh, 1, p->kh)                                                                                          \
+    X(kw, 1, p->kw)                                                                                          \
+    X(kd, 1, p->kd)                                                                                          \
+    X(sh, 2, p->sh)                                                                                          \
+    X(sw, 2, p->sw) X(sd, 2, p->sd) X(dh, 2, p->dh) X(dw, 2, p->dw) X(dd, 2, p->dd)                          \
+        X(grouping, 0,                                                                                       \
+          p->g == 1       ? 0                                                                                \
+          : p->g == p->ic ? 2                                                                                \
+                          : 1) /* dense, grouped, depthwise */                                               \
+        X(prec, 0, p->prec) X(zp, 0, p->zp) X(layout, 0, p->layout) X(dir, 0, p->dir)
+#define X(name, widening, expression) +1
 enum { CW_KIND_FIELD_COUNT = 0 CW_KIND_FIELDS(X) };
 #undef X
 extern const char *const cw_kind_names[CW_KIND_FIELD_COUNT];
 extern const char *const cw_kind_expressions[CW_KIND_FIELD_COUNT];
-void cw_problem_kind(const cw_problem *p, int32_t key[CW_KIND_FIELD_COUNT]);
+extern const uint8_t cw_kind_widenings[CW_KIND_FIELD_COUNT];
+enum { CW_KIND_WIDTHS = 3, CW_KIND_ANY = -1 };
+/* Fields with a widening from 1 to width are CW_KIND_ANY; width 0: none is. */
+void cw_problem_kind(const cw_problem *p, int width, int32_t key[CW_KIND_FIELD_COUNT]);
 
 /* Groups of shapes: a coarser sorting, for figures and for falling back to a static order. X(symbol, name,
  * condition on a valid problem p); the first that holds. Names are permanent. */
@@ -85,8 +92,8 @@ extern const char *const cw_extent_names[CW_EXTENT_COUNT];
 extern const char *const cw_extent_expressions[CW_EXTENT_COUNT];
 extern const double cw_extent_slacks[CW_EXTENT_COUNT];
 void cw_problem_extents(const cw_problem *p, int64_t out[CW_EXTENT_COUNT]);
-/* In what a problem lies outside the bounds, as a static text; NULL = inside. Bounds: one for each extent, NaN
- * = none; NULL = none at all. */
+/* In what a problem lies outside the bounds, as a static text; NULL = inside. Bounds: one for each extent,
+ * NaN = none; NULL = none at all. */
 const char *cw_problem_outside(const cw_problem *p, const double *least, const double *most);
 
 /* What an implementation of oneDNN is, from its name, e.g. "brgconv:avx512_core". */
@@ -96,8 +103,8 @@ cw_family cw_family_of_onednn(const char *info);
 
 /* One row a feature: a permanent name, which sets it belongs to, a C expression, why it may matter. The
  * expression is compiled here and printed by the emitter, so both compute the same. Its variables are those
- * of CW_FEATURE_VARIABLES as int64_t; it may use + - * / % ?: comparisons and casts to double, at most one
- * rounding (no a*b+c in double: a compiler may fuse it) and no function. */
+ * of CW_FEATURE_VARIABLES as int64_t; it may use + - * / % & | ?: comparisons and casts to double, at most
+ * one rounding (no a*b+c in double: a compiler may fuse it) and no function. */
 enum { CW_SET_RAW = 1, CW_SET_ENGINEERED = 2, CW_SET_SEED = 4, CW_SET_POOLED = 8 };
 
 /* What expressions may name: the fields of a canonical problem; the output's size (od is 1 in two

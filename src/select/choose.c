@@ -47,11 +47,15 @@ static const char *missing(const cw_context *ctx, const char *name) {
 
 static const char never_measured[] = "never measured on such a kernel";
 
-static const uint8_t *seen_on(const cw_model *model, const cw_problem *p) {
+/* What was seen on the problem's kind, or on the narrowest wider one that training had; NULL = nothing. */
+static const uint8_t *seen_on(const cw_model *model, const cw_problem *p, int *width) {
     int32_t key[CW_KIND_FIELD_COUNT];
-    if (!model->seen) return NULL;
-    cw_problem_kind(p, key);
-    return cw_seen_find(model->seen, key);
+    const uint8_t *seen = NULL;
+    for (*width = 0; model->seen && *width < CW_KIND_WIDTHS; ++*width) {
+        cw_problem_kind(p, *width, key);
+        if ((seen = cw_seen_find(model->seen, key))) break;
+    }
+    return seen;
 }
 
 /* ---- One choice ---- */
@@ -118,7 +122,8 @@ typedef struct prediction {
     bool by_order;               /* costs are places in the static order */
     bool by_library;             /* but the library's own choice is before all */
     const char *unlike;          /* in what the problem is outside of training */
-    const uint8_t *seen;         /* classes that had a time on such a kernel; NULL = such was not there */
+    const uint8_t *seen; /* classes that had a time on such a kernel; NULL = nothing like it was there */
+    bool new_kernel;     /* training had others only, which `seen` is of */
 } prediction;
 
 /* The class that a library would take itself; CW_MODEL_MOST = not known, or it is out of the question. */
@@ -138,23 +143,25 @@ static size_t library_choice(const question *q) {
 static void take_turns(const question *q, prediction *to) {
     const cw_model *model = q->model;
     int32_t group = cw_problem_shape_group(q->p);
-    bool outside = to->unlike != NULL, strange = model->seen && !to->seen;
-    bool ask = outside || strange || model->library_groups >> group & 1;
+    bool outside = to->unlike != NULL;
+    bool ask = outside || to->new_kernel || model->library_groups >> group & 1;
     size_t library = ask ? library_choice(q) : CW_MODEL_MOST;
     to->by_library = library < CW_MODEL_MOST;
     to->by_order = to->by_library || outside || model->static_groups >> group & 1;
     if (to->by_order) cw_model_take_static(model, to->cost);
     if (to->by_library) to->cost[library] = -1;
-    if (strange && !outside) to->unlike = "no such kernel was there in training";
+    if (to->new_kernel && !outside) to->unlike = "no such kernel was there in training";
 }
 
 static void predict(const question *q, prediction *to) {
     const cw_model *model = q->model;
     double x[CW_MODEL_MOST];
+    int width;
     cw_features_eval_on((const cw_feature *const *)model->bound, model->column_count, q->p, &q->host, x);
     model->learner->predict(model->state, x, to->cost, to->share, to->ns);
     to->unlike = cw_problem_outside(q->p, cw_model_bounds(model, 0), cw_model_bounds(model, 1));
-    to->seen = seen_on(model, q->p);
+    to->seen = seen_on(model, q->p, &width);
+    to->new_kernel = width > 0;
     take_turns(q, to);
     for (size_t c = 0; c < model->class_count; c++) {
         to->ns[c] *= (double)q->sizes.macs;
@@ -199,7 +206,8 @@ static cw_status amortise(const question *q, prediction *by, cw_error *err) {
 static double promise(const question *q, const prediction *by, const uint8_t *allowed) {
     const cw_model *model = q->model;
     size_t best = CW_MODEL_MOST;
-    if (!model->calibration || by->by_order || q->limits->calls > 0) return NAN; /* it promises nothing */
+    if (!model->calibration || by->unlike || by->by_order || q->limits->calls > 0)
+        return NAN; /* it promises nothing */
     for (size_t i = 0; i < model->class_count; i++) {
         size_t c = by->order[i];
         if (allowed[c] && (best == CW_MODEL_MOST || by->cost[c] < by->cost[best])) best = c;

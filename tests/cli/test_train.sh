@@ -30,7 +30,8 @@ is "$(json plain.json 'd["calibration"]')" None
 is "$(json sure.json 'len(d["calibration"]["steps"]) >= 1, d["version"], len(d["seen"]["kinds"]) > 3')" "True 2 True"
 "$convwise" choose ic64ih56oc64kh3ph1 --model sure.json --no-check --json >choice
 is "$(json choice 'd["ranking"][0]["expected_regret"] >= 0, d["ranking"][1]["expected_regret"]')" "True None"
-"$convwise" choose ic64ih57oc64kh9ph1 --model sure.json --no-check | grep -q 'never measured on such a kernel' || complain "an unseen kernel is not said to be one"
+"$convwise" choose ic64ih57oc64kh5ph2 --model sure.json --no-check | grep -q 'no such kernel was there in training' || complain "an unseen kernel is not said to be one"
+"$convwise" choose g2ic64ih57oc64kh3ph1 --model sure.json --no-check | grep -q 'never measured on such a kernel' || complain "an unseen grouping is not said to be one"
 "$convwise" validate --store made.db --split near --learner tree --reliability --tune --mask kind --absent slow --json >report
 is "$(json report '[s["fold"] for s in d["learners"][0]["settings"]]')" "['mobilenet_v1', 'resnet18', 'squeezenet1_1']"
 is "$(json report 'all("max_depth" in s["settings"] for s in d["learners"][0]["settings"])')" True

@@ -233,7 +233,8 @@ static void test_adapt__what_may_run_is_what_ran_here_or_on_other_kernels_there(
     assert_string_equal(model->classes[1], "t.b");
     assert_string_equal(model->classes[2], "t.c");
     assert_int_equal(model->static_rank[0], 2); /* it has no time here */
-    const uint8_t *three = cw_row_seen(here, 0, model->seen), *one = cw_row_seen(there, 0, model->seen);
+    const uint8_t *three = cw_row_seen(here, 0, model->seen, NULL),
+                  *one = cw_row_seen(there, 0, model->seen, NULL);
     assert_memory_equal(three, ((uint8_t[]){0, 1, 1}), 3);
     assert_memory_equal(one, ((uint8_t[]){1, 1, 0}), 3);
     const cw_problem *small = &there->problems[0], *large = &here->problems[1];

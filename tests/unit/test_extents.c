@@ -42,7 +42,8 @@ static void test_extents__bound_what_the_learner_answers_for(void **state) {
         {"ic16ih8oc16kh3ph1,t2", "threads is far above", true, "own.b"},
         {"mb4ic16ih16oc16kh3ph1", NULL, false, "own.a"}, /* four times the work of 64 channels */
         {"mb4ic17ih16oc16kh3ph1", "macs is far above", true, "own.b"},
-        {"ic64ih8oc16kh1", "no such kernel", true, "own.b"},
+        {"ic64ih8oc16kh1", "no such kernel", false, "own.b"}, /* by the learner, as for other kernels */
+        {"ic16ih8oc16kh3ph1,nchw", "no such kernel", true, "own.b"},
     };
     cw_model *model = trained(f->path), *again;
     cw_error err;

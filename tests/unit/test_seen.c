@@ -60,17 +60,59 @@ static void test_seen__table_is_what_the_rows_say(void **state) {
             for (size_t c = 0; same && c < 3; c++) has[c] |= !isnan(data->time[j * 3 + c]);
         }
         kinds += first;
-        const uint8_t *found = cw_row_seen(data, i, seen);
-        assert_non_null(found);
+        int width;
+        const uint8_t *found = cw_row_seen(data, i, seen, &width);
+        assert_true(found && width == 0);
         for (size_t c = 0; c < 3; c++) assert_int_equal(found[c], has[c]);
     }
-    assert_int_equal(seen->kinds, kinds);
+    size_t exact = 0;
+    for (size_t k = 0; k < seen->kinds; k++) exact += seen->key[k * CW_KIND_FIELD_COUNT] != CW_KIND_ANY;
+    assert_int_equal(exact, kinds);
     assert_true(kinds > 20 && kinds < ROWS);
-    cw_problem other = data->problems[0];
-    other.kh = 5;
-    int32_t key[CW_KIND_FIELD_COUNT];
-    cw_problem_kind(&other, key);
-    assert_null(cw_seen_find(seen, key));
+    cw_seen_free(seen);
+    cw_dataset_free(data);
+}
+
+/* Kinds of stride 1: 3x3 (a, b), 1x1 (a, c), 5x5 (a, b), 2x2 (a); of stride 2: 3x3 (d, b). */
+static void test_seen__wider_kinds_have_what_their_kinds_share(void **state) {
+    (void)state;
+    static const char *const classes[] = {"t.a", "t.b", "t.c", "t.d", NULL};
+    static const cw_family families[4] = {CW_FAMILY_GEMM, CW_FAMILY_GEMM, CW_FAMILY_GEMM, CW_FAMILY_GEMM};
+    static const struct {
+        const char *problem, *may; /* NULL: nothing */
+        int width;
+    } cases[] = {
+        {"ic8ih8oc8kh3ph1", "ab", 0},
+        {"ic8ih8oc8kh1", "ac", 0},
+        {"ic8ih8oc8kh2", "a", 0},
+        {"ic8ih8oc8kh4", "ab", 1},    /* a 4, b 2, c 1 of four kernels */
+        {"ic8ih8oc8kh2sh2", "bd", 1}, /* of one */
+        {"ic8ih8oc8kh3sh3", "ab", 2}, /* a 4, b 3, c 1, d 1 of all five */
+        {"ic8ih8oc8kh3ph1dh1", "ab", 2},
+        {"ic8ih8oc8kh3ph1,u8", NULL, CW_KIND_WIDTHS},
+        {"g2ic8ih8oc8kh3ph1", NULL, CW_KIND_WIDTHS},
+    };
+    cw_dataset *data = fixture_make(6 + CW_COUNT(cases), ic_only, classes, families);
+    fixture_row(data, 0, "ic8ih8oc8kh3ph1", (double[]){1, NONE, NONE, NONE}, -1);
+    fixture_row(data, 1, "ic16ih8oc8kh3ph1", (double[]){NONE, 1, NONE, NONE}, -1);
+    fixture_row(data, 2, "ic8ih8oc8kh1", (double[]){1, NONE, 2, NONE}, -1);
+    fixture_row(data, 3, "ic8ih8oc8kh5ph1", (double[]){1, 2, NONE, NONE}, -1);
+    fixture_row(data, 4, "ic8ih8oc8kh2", (double[]){1, NONE, NONE, NONE}, -1);
+    fixture_row(data, 5, "ic8ih8oc8kh3sh2", (double[]){NONE, 1, NONE, 2}, -1);
+    cw_seen *seen;
+    assert_int_equal(cw_dataset_seen(data, (const size_t[]){0, 1, 2, 3, 4, 5}, 6, NULL, 4, &seen, NULL),
+                     CW_OK);
+    for (size_t i = 0; i < CW_COUNT(cases); i++) {
+        int width;
+        char may[5] = {0};
+        fixture_row(data, 6 + i, cases[i].problem, (double[]){1, NONE, NONE, NONE}, -1);
+        const uint8_t *found = cw_row_seen(data, 6 + i, seen, &width);
+        for (size_t c = 0; found && c < 4; c++)
+            if (found[c]) may[strlen(may)] = classes[c][2];
+        assert_true(!found == !cases[i].may);
+        if (found) assert_string_equal(may, cases[i].may);
+        assert_int_equal(width, cases[i].width);
+    }
     cw_seen_free(seen);
     cw_dataset_free(data);
 }
@@ -96,8 +138,13 @@ static void test_seen__what_was_never_measured_on_a_kernel_ranks_last(void **sta
     assert_null(out[1].why_not);
     assert_non_null(strstr(out[2].why_not, "never measured"));
     assert_true(isinf(out[2].cost) && out[2].cost > 0);
-    /* a kernel that no row has: the static order, and a word about it */
-    first_choice(model, "ic40ih8oc8kh5", out);
+    /* a kernel that no row has: what runs on others like it, and a word about it */
+    assert_string_equal(first_choice(model, "ic40ih8oc8kh5", out).impl, "t.b");
+    assert_null(out[0].why_not);
+    assert_false(out[0].by_static_order);
+    assert_non_null(strstr(out[0].unlike, "no such kernel"));
+    /* conditions that no row has: the static order */
+    first_choice(model, "ic40ih8oc8kh3,u8", out);
     for (size_t i = 0; i < 3; i++) {
         size_t c = 0;
         while (strcmp(model->classes[c], out[i].impl) != 0) c++;
@@ -115,9 +162,9 @@ static void test_seen__survives_the_file(void **state) {
     char *text, *again;
     assert_int_equal(cw_model_json(model, &text, NULL), CW_OK);
     assert_int_equal(cw_model_parse(text, strlen(text), "m", &back, NULL), CW_OK);
-    assert_int_equal(back->seen->kinds, 2);
-    assert_memory_equal(back->seen->key, model->seen->key, 2 * CW_KIND_FIELD_COUNT * sizeof(int32_t));
-    assert_memory_equal(back->seen->has, model->seen->has, 6);
+    assert_int_equal(back->seen->kinds, 4); /* two kinds, and what they are of, twice */
+    assert_memory_equal(back->seen->key, model->seen->key, 4 * CW_KIND_FIELD_COUNT * sizeof(int32_t));
+    assert_memory_equal(back->seen->has, model->seen->has, 12);
     assert_int_equal(cw_model_json(back, &again, NULL), CW_OK);
     assert_string_equal(text, again);
     cw_free(text);
@@ -189,7 +236,8 @@ static void test_seen__mask_by_kind_charges_what_has_no_time(void **state) {
     fixture_row(data, 0, "ic8ih8oc8kh3ph1", (double[]){10, 20, 4}, -1);
     fixture_row(data, 1, "ic16ih8oc8kh3ph1", (double[]){10, 12, 3}, -1);
     fixture_row(data, 2, "ic12ih8oc8kh3ph1", (double[]){10, 15, NONE}, 0); /* tested: c is wished for */
-    fixture_row(data, 3, "ic13ih8oc8kh1", (double[]){10, 5, NONE}, -1);    /* tested: a kind never seen */
+    fixture_row(data, 3, "ic13ih8oc8kh1,nchw", (double[]){10, 5, NONE},
+                -1); /* tested: nothing like it seen */
     fixture_row(data, 4, "ic40ih8oc8kh3ph1", (double[]){10, 5, 7}, -1);
     fixture_row(data, 5, "ic48ih8oc8kh3ph1", (double[]){10, 5, 7}, -1);
     fixture_layer(data, "one", 2, 1);
@@ -239,6 +287,7 @@ static void test_seen__given_model_is_masked_by_what_it_saw_itself(void **state)
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_seen__table_is_what_the_rows_say),
+        cmocka_unit_test(test_seen__wider_kinds_have_what_their_kinds_share),
         cmocka_unit_test(test_seen__what_was_never_measured_on_a_kernel_ranks_last),
         cmocka_unit_test(test_seen__survives_the_file),
         cmocka_unit_test(test_seen__malformed_tables_are_refused),

@@ -11,6 +11,7 @@ import tempfile
 BUILD = os.environ["CW_BUILD"]
 KIND = "kh kw kd sh sw sd dh dw dd prec zp layout dir".split()
 SHAPE = "mb g ic ih iw oc kh kw sh sw dh dw pt pl pb pr layout".split()
+WIDENED = (["kh", "kw", "kd"], ["sh", "sw", "sd", "dh", "dw", "dd"])
 NEAR = "ic kh kw oc sh sw".split()
 NETS = ["resnet18", "squeezenet1_1", "mobilenet_v1", "googlenet"]
 
@@ -66,9 +67,23 @@ def static_order(rows, training, family, prec):
     return order + rest
 
 
+def seen_of(seen, kind):
+    """What may be chosen: seen on the kind, or known to half as many kinds of a wider one as its best known is."""
+    if kind in seen:
+        return seen[kind]
+    for left_out in (WIDENED[0], WIDENED[0] + WIDENED[1]):
+        alike = [i for i, field in enumerate(["grouping"] + KIND) if field not in left_out]
+        near = [seen[other] for other in seen if all(other[i] == kind[i] for i in alike)]
+        known = {impl: sum(impl in runs for runs in near) for runs in near for impl in runs}
+        if known:
+            return {impl for impl in known if 2 * known[impl] >= max(known.values())}
+    return None
+
+
 def choices(row, order, family, seen):
     """What each baseline chooses for a row. seen: what may be chosen by kind; None = what has a time."""
-    runs = [impl for impl in order if impl in (row["times"] if seen is None else seen.get(row["kind"], order))]
+    may = row["times"] if seen is None else seen_of(seen, row["kind"]) or order
+    runs = [impl for impl in order if impl in may]
     made = {"oracle": min(row["times"], key=row["times"].get), "best static": runs[0]}
     made["library"] = row["library"] or runs[0]
     for kind in sorted(set(family.values())):
