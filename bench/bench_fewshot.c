@@ -47,7 +47,7 @@ static void *rows_of(size_t n) {
 static cw_dataset *load(const char *path, const options *o) {
     cw_error err = {0};
     cw_store *store;
-    cw_dataset *data;
+    cw_dataset *data = NULL;
     const cw_dataset_options how = {.prec = o->prec, .dims = 2, .least = 2, .families = o->families};
     if (cw_store_open(path, CW_STORE_READ, &store, &err) != CW_OK ||
         cw_dataset_load(store, &how, &data, &err) != CW_OK)

@@ -456,5 +456,6 @@ int cmd_validate(int argc, char **argv) {
     cw_status status = o.model ? validate_model(&o, &seeds, &err) : validate_split(&o, &seeds, &err);
     int code = status == CW_OK ? show(&o, &seeds, &err) : cli_fail(&err);
     for (size_t i = 0; i < seeds.count; i++) cw_report_free(seeds.reports[i]);
+    cw_model_free(o.learn.base);
     return code;
 }

@@ -119,6 +119,10 @@ cw_status cw_static_order(const cw_dataset *data, const size_t *rows, size_t cou
  * be held out. */
 cw_status cw_find_harm(const cw_dataset *data, const size_t *rows, size_t count,
                        const cw_train_options *options, cw_model *model, cw_error *err);
+/* What no model trained on the dataset has more classes than: a base may know others. */
+static inline size_t cw_most_classes(const cw_dataset *data, const cw_train_options *options) {
+    return data->classes + (options->base ? options->base->class_count : 0);
+}
 /* Trains on the rows listed; rows NULL = all. */
 cw_status cw_train_rows(const cw_dataset *data, const size_t *rows, size_t count,
                         const cw_train_options *options, cw_model **out, cw_error *err);

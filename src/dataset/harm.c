@@ -67,8 +67,9 @@ static cw_status try_rows(const cw_dataset *data, const size_t *rows, size_t cou
     cw_seen *seen = NULL;
     cw_scored_model scored = {0};
     cw_knowledge know = {.data = data, .models = &scored};
-    know.scratch = cw_alloc_n(data->classes, 2 * sizeof *know.scratch);
-    know.allowed = cw_alloc_n(data->classes, sizeof *know.allowed);
+    size_t most = cw_most_classes(data, options);
+    know.scratch = cw_alloc_n(most, 2 * sizeof *know.scratch);
+    know.allowed = cw_alloc_n(most, sizeof *know.allowed);
     cw_status status =
         know.scratch && know.allowed ? know_order(data, rows, count, &know, err) : cw_fail_memory(err);
     if (status == CW_OK && options->mask == CW_MASK_KIND)

@@ -120,7 +120,7 @@ static cw_status run_fold(const cw_dataset *data, const cw_fold *fold, size_t nu
     cw_seen *seen = NULL;
     size_t learners = draft->learner_count;
     cw_model **models = cw_alloc_n(learners, sizeof *models);
-    cw_status status = knowledge_make(data, learners, data->classes, &know, err);
+    cw_status status = knowledge_make(data, learners, cw_most_classes(data, &options->train), &know, err);
     if (status == CW_OK && !models) status = cw_fail_memory(err);
     if (status == CW_OK) status = learn_fold(data, fold, options, learners, models, &seen, &know, err);
     if (status == CW_OK) status = score_fold(draft, &know, fold->name, fold->tests, fold->test_count, err);

@@ -178,6 +178,28 @@ static void test_adapt__a_right_base_is_kept(void **state) {
     cw_dataset_free(here);
 }
 
+/* A model with more classes than the data has, through validation and the search for harm. */
+static void test_adapt__more_classes_than_the_data_validates(void **state) {
+    (void)state;
+    cw_dataset *there = ramp(40, ic_only, abc, false), *here = ramp(60, ic_only, ab, true);
+    cw_model *base = trained(there, "boost", NULL), *model;
+    cw_error err = {0};
+    cw_report *report;
+    const cw_train_options options = {.split = "group", .base = base, .no_harm = 0.01};
+    static const char *const learners[] = {"boost", NULL};
+    const cw_validate_options how = {.split = "group", .learners = learners, .train = options};
+    assert_ok(cw_train(here, &options, &model, &err), err);
+    assert_non_null(model->no_harm);
+    assert_ok(cw_validate(here, &how, &report, &err), err);
+    assert_int_equal(report->contenders[0].pooled.layers, 60);
+    assert_true(report->contenders[0].pooled.accuracy > 0.9);
+    cw_report_free(report);
+    cw_model_free(base);
+    cw_model_free(model);
+    cw_dataset_free(there);
+    cw_dataset_free(here);
+}
+
 static void test_adapt__threads_do_not_matter(void **state) {
     (void)state;
     cw_dataset *there = ramp(40, ic_only, ab, false), *here = ramp(60, ic_only, abc, false);
@@ -334,6 +356,7 @@ int main(void) {
         cmocka_unit_test(test_adapt__few_rows_move_what_is_close_and_keep_the_rest),
         cmocka_unit_test(test_adapt__a_misleading_base_is_dropped),
         cmocka_unit_test(test_adapt__a_right_base_is_kept),
+        cmocka_unit_test(test_adapt__more_classes_than_the_data_validates),
         cmocka_unit_test(test_adapt__threads_do_not_matter),
         cmocka_unit_test(test_adapt__an_unknown_class_begins_in_the_middle),
         cmocka_unit_test(test_adapt__what_may_run_is_what_ran_here_or_on_other_kernels_there),
