@@ -2,11 +2,12 @@
 # Every learner on what is public and on this machine's own stores; writes Markdown to standard output (docs/results.md is that).
 #     bench/learners.sh DATA [STORE...]
 # DATA has finddb/*.fdb.txt.bz2 and mali-t860/; STORE: collations (bench/collation.sh makes one). LEARNERS, SEEDS: which, and how
-# many of each. BUILD: build folder. Takes an hour with three seeds. Needs python3.
+# many of each. DIRECTION: of the find-db's problems (fwd, bwd_d, bwd_w). BUILD: build folder. Takes an hour with three seeds. Needs
+# python3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -ge 1 ] || { echo "usage: bench/learners.sh DATA [STORE...]" >&2; exit 2; }
-data=$1 build=${BUILD:-build/release} seeds=${SEEDS:-3}
+data=$1 build=${BUILD:-build/release} seeds=${SEEDS:-3} direction=${DIRECTION:-fwd}
 shift
 read -r -a learners <<<"${LEARNERS:-bayes tree regret-tree forest extra-trees regret-forest boost ensemble}"
 work=$(mktemp -d)
@@ -45,15 +46,15 @@ for gpu in gfx908:gfx90878.HIP: gfx1030:gfx1030_36.HIP:--families gfx906:gfx906_
     "$build/convwise" import finddb "$data/finddb/$file.fdb.txt.bz2" --store "$work/$name.db" >/dev/null 2>&1
     for precision in f32 f16; do
         report=$work/$name.$precision.json
-        "$build/convwise" validate --store "$work/$name.db" --precision $precision --direction fwd --dims 2 --at-least 2 $families \
+        "$build/convwise" validate --store "$work/$name.db" --precision $precision --direction "$direction" --dims 2 --at-least 2 $families \
             --split group --seeds "$seeds" "${options[@]}" --json >"$report" 2>/dev/null
-        printf '## find-db %s, %s, forward%s\n\nFive folds by group, choices within the record (masked).\n\n' "$name" "$precision" \
-            "${families:+, among families}"
+        printf '## find-db %s, %s, %s%s\n\nFive folds by group, choices within the record (masked).\n\n' "$name" "$precision" \
+            "${direction/#fwd/forward}" "${families:+, among families}"
         table "$report"
         echo
     done
 done
-if [ -e "$work/gfx908.db" ]; then
+if [ -e "$work/gfx908.db" ] && [ "$direction" = fwd ]; then
     printf '## find-db gfx908, f32, forward, not masked by the record\n\nCandidates: every solver measured on the same kernel, stride, dilation, layout and grouping (`--mask kind --absent slow`); one without a\ntime counts as the slowest of the record.\n\n'
     "$build/convwise" validate --store "$work/gfx908.db" --precision f32 --direction fwd --dims 2 --at-least 2 --split group \
         --seeds "$seeds" --mask kind --absent slow "${options[@]}" --json >"$work/kind.json" 2>/dev/null
