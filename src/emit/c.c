@@ -333,9 +333,52 @@ static void put_features(emitter *e) {
         cw_buf_put(&e->out, "    return 1;\n}\n\n");
 }
 
+/* Kinds are found through a table of places, filled up to a half at most: a binary search has branches that
+ * random problems mislead, and costs more than a tree. */
+static uint32_t factor_of(size_t field) {
+    return 0x9E3779B1U * (2 * (uint32_t)field + 1);
+}
+
+static size_t place_of(const cw_seen *seen, size_t kind, unsigned bits) {
+    uint32_t h = 0;
+    for (size_t f = 0; f < seen->fields; f++)
+        h += (uint32_t)seen->key[kind * seen->fields + f] * factor_of(f);
+    return (h ^ h >> 15) * 0x85EBCA6BU >> (32 - bits);
+}
+
+/* out: 2^bits numbers of kinds, -1 = free. */
+static void fill_places(const cw_seen *seen, unsigned bits, int32_t *out) {
+    size_t mask = ((size_t)1 << bits) - 1;
+    for (size_t i = 0; i <= mask; i++) out[i] = -1;
+    for (size_t kind = 0; kind < seen->kinds; kind++) {
+        size_t at = place_of(seen, kind, bits);
+        while (out[at] >= 0) at = (at + 1) & mask;
+        out[at] = (int32_t)kind;
+    }
+}
+
+static void put_places(emitter *e, unsigned bits) {
+    int32_t *places = cw_alloc_n((size_t)1 << bits, sizeof *places);
+    if (!places) {
+        e->out.failed = true;
+        return;
+    }
+    fill_places(e->model->seen, bits, places);
+    cw_buf_printf(&e->out, "/* Kinds by a hash of their numbers, -1 = none. */\nstatic const int ");
+    put(e, "@_places[]");
+    cw_buf_put(&e->out, " = {");
+    for (size_t i = 0; i < (size_t)1 << bits; i++)
+        cw_buf_printf(&e->out, "%s%d", i == 0 ? "" : i % 24 == 0 ? ",\n    " : ", ", (int)places[i]);
+    cw_buf_put(&e->out, "};\n\n");
+    cw_free(places);
+}
+
 /* The search for a problem's kind, and for wider ones where there is none. */
 static void put_find(emitter *e) {
     const cw_seen *seen = e->model->seen;
+    unsigned bits = 1;
+    while ((size_t)1 << bits < 2 * seen->kinds) bits++;
+    put_places(e, bits);
     put(e,
         "/* The kind of a valid problem, or the narrowest wider one; NULL = neither was there in training. "
         "*/\n"
@@ -347,20 +390,20 @@ static void put_find(emitter *e) {
     for (size_t f = 0; f < seen->fields; f++)
         cw_buf_printf(&e->out, "%s%s", f ? ", " : "", cw_kind_expressions[f]);
     cw_buf_printf(&e->out,
-                  "};\n    unsigned int first, behind, middle, width, i;\n"
+                  "};\n    unsigned int width, i;\n"
                   "    for (width = 0; width < %d; width++) {\n"
-                  "        for (first = 0, behind = %zu; first < behind;) {\n"
-                  "            middle = first + (behind - first) / 2;\n",
-                  CW_KIND_WIDTHS, seen->kinds);
-    cw_buf_printf(&e->out, "            for (i = 0; i < %zu", seen->fields);
-    put(e, " && key[i] == @_kinds[middle][i]; i++) {\n            }\n");
+                  "        uint32_t hash = 0, at;\n",
+                  CW_KIND_WIDTHS);
+    for (size_t f = 0; f < seen->fields; f++)
+        cw_buf_printf(&e->out, "        hash += (uint32_t)key[%zu] * 0x%08Xu;\n", f, (unsigned)factor_of(f));
+    cw_buf_printf(&e->out, "        at = (hash ^ hash >> 15) * 0x85EBCA6Bu >> %u;\n", 32 - bits);
+    put(e, "        for (; @_places[at] >= 0; at = (at + 1)");
+    cw_buf_printf(&e->out, " & %zuu) {\n", ((size_t)1 << bits) - 1);
+    put(e, "            const int32_t *kind = @_kinds[@_places[at]];\n");
+    cw_buf_printf(&e->out, "            for (i = 0; i < %zu && key[i] == kind[i]; i++) {\n            }\n",
+                  seen->fields);
     cw_buf_printf(&e->out, "            if (i == %zu) ", seen->fields);
-    put(e, "return @_seen[middle];\n"
-           "            if (key[i] < @_kinds[middle][i])\n"
-           "                behind = middle;\n"
-           "            else\n"
-           "                first = middle + 1;\n"
-           "        }\n");
+    put(e, "return @_seen[@_places[at]];\n        }\n");
     cw_buf_printf(&e->out,
                   "        for (i = 0; i < %zu; i++)\n"
                   "            if (widening[i] == width + 1) key[i] = %d;\n"
