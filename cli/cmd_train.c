@@ -96,7 +96,7 @@ static cw_status refuse_harm(const options *o, const json_t *model, cw_error *er
     return err->status = CW_INVALID;
 }
 
-/* Which groups of shapes the static order chooses for. */
+/* Which groups of shapes the static order or the library chooses for. */
 static void print_fallbacks(const json_t *model) {
     const json_t *found = json_object_get(model, "no_harm"), *overall = json_object_get(found, "overall"),
                  *group;
@@ -108,12 +108,18 @@ static void print_fallbacks(const json_t *model) {
                figure(overall, "library_rows"), 100 * (figure(overall, "library_pooled") - 1),
                100 * (figure(overall, "library_geomean") - 1));
     json_array_foreach(json_object_get(found, "groups"), i, group) {
+        const char *name = json_string_value(json_object_get(group, "group"));
         if (json_is_true(json_object_get(group, "static")))
             printf("For %s the static order chooses: the learner took %+.1f %% time beside it (geomean %+.1f "
-                   "%%) on "
-                   "%.0f held-out problems.\n",
-                   json_string_value(json_object_get(group, "group")), 100 * (figure(group, "pooled") - 1),
-                   100 * (figure(group, "geomean") - 1), figure(group, "rows"));
+                   "%%) on %.0f held-out problems.\n",
+                   name, 100 * (figure(group, "pooled") - 1), 100 * (figure(group, "geomean") - 1),
+                   figure(group, "rows"));
+        if (json_is_true(json_object_get(group, "library")))
+            printf(
+                "For %s the library's own choice comes first, where it is known: the learner took %+.1f %% "
+                "time beside it (geomean %+.1f %%) on %.0f held-out problems.\n",
+                name, 100 * (figure(group, "library_pooled") - 1),
+                100 * (figure(group, "library_geomean") - 1), figure(group, "library_rows"));
     }
 }
 

@@ -1,23 +1,6 @@
 #!/usr/bin/env bash
 # A new machine with few measurements: probes picked by another machine's model, and training that goes on from it.
-set -u
-convwise=$CW_BUILD/convwise
-nets=$PWD/data/nets
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-bad=0
-complain() { echo "$*"; bad=1; }
-refused() { # code text command...
-    local code=$1 text=$2
-    shift 2
-    "$@" >out 2>err
-    [ $? -eq "$code" ] || complain "$*: does not exit with $code"
-    grep -q -- "$text" err || complain "$*: does not say \"$text\": $(cat err)"
-    [ -s out ] && complain "$*: prints: $(cat out)"
-}
-json() { python3 -c "import json,sys; d=json.load(open('$1')); print($2)" || complain "$1 is not the JSON it should be: $2"; }
-is() { [ "$1" = "$2" ] || complain "\"$1\" is not \"$2\""; }
+. "$(dirname "$0")/lib.sh"
 
 make="$CW_BUILD/tests/make_store"
 "$make" there.db rule "$nets"/{resnet18,squeezenet1_1,mobilenet_v1}.txt || complain "make_store fails"

@@ -1,22 +1,7 @@
 #!/usr/bin/env bash
 # model diff: changed layers, their times and totals as counted by hand from a store of ten times; JSON, table, refusals.
-set -u
-convwise=$CW_BUILD/convwise
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-bad=0
-complain() { echo "$*"; bad=1; }
-is() { [ "$1" = "$2" ] || complain "\"$1\" is not \"$2\""; }
-json() { python3 -c "import json; d=json.load(open('$1')); print($2)" || complain "$1 is not the JSON it should be: $2"; }
-refused() {
-    local code=$1 text=$2
-    shift 2
-    "$@" >out 2>err
-    [ $? -eq "$code" ] || complain "$*: does not exit with $code"
-    grep -q -- "$text" err || complain "$*: does not say \"$text\": $(cat err)"
-    [ -s out ] && complain "$*: prints: $(cat out)"
-}
+. "$(dirname "$0")/lib.sh"
+
 # store NAME: gemm's and direct's times of channels 8, 16, 32, 64
 head="network,precision,cin,h,w,kernel,cout,stride,pad,gemm_us,direct_us,winograd_us"
 row() { echo "n,fp32,$1,14,14,1,8,1,0,$2,$3,"; }

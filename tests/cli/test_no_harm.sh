@@ -1,15 +1,7 @@
 #!/usr/bin/env bash
 # train --no-harm: the static order chooses where the learner is worse, in choices, in emitted C and in validation; a model
 # that is worse all over is not written unless forced.
-set -u
-convwise=$CW_BUILD/convwise
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-bad=0
-complain() { echo "$*"; bad=1; }
-is() { [ "$1" = "$2" ] || complain "\"$1\" is not \"$2\""; }
-json() { python3 -c "import json; d=json.load(open('$1')); print($2)" || complain "$1 is not the JSON it should be: $2"; }
+. "$(dirname "$0")/lib.sh"
 
 # direct takes 100; gemm 90 or 1000, by a rule that channels do not tell. `rows FIRST LAST KERNEL PAD STRIDE`
 echo "network,precision,cin,h,w,kernel,cout,stride,pad,gemm_us,direct_us,winograd_us" >head.csv

@@ -1,21 +1,8 @@
 #!/usr/bin/env bash
 # Several machines' times in one store: train --machine all --features pooled, choose and emit --machine, validate --split machine.
-set -u
-convwise=$CW_BUILD/convwise
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-bad=0
-complain() { echo "$*"; bad=1; }
-is() { [ "$1" = "$2" ] || complain "\"$1\" is not \"$2\""; }
-refused() {
-    local code=$1 text=$2
-    shift 2
-    "$@" >out 2>err
-    [ $? -eq "$code" ] || complain "$*: does not exit with $code"
-    grep -q -- "$text" err || complain "$*: does not say \"$text\": $(cat err)"
-}
 # gemm wins where the weights (4 bytes) do not fit the machine's second cache: 256 KiB of the first, 4 MiB of the second.
+. "$(dirname "$0")/lib.sh"
+
 rows() {
     echo "network,precision,cin,h,w,kernel,cout,stride,pad,gemm_us,direct_us,winograd_us"
     for c in 64 96 128 192 256 320 384 512 768 1024 1536 2048; do

@@ -1,24 +1,6 @@
 #!/usr/bin/env bash
 # train and validate end to end on a store of made-up times: files, JSON, tables, and every kind of refusal.
-set -u
-convwise=$CW_BUILD/convwise
-nets=$PWD/data/nets
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-bad=0
-complain() { echo "$*"; bad=1; }
-# code text command...: the command exits with code, says text on standard error, and prints nothing
-refused() {
-    local code=$1 text=$2
-    shift 2
-    "$@" >out 2>err
-    [ $? -eq "$code" ] || complain "$*: does not exit with $code"
-    grep -q -- "$text" err || complain "$*: does not say \"$text\": $(cat err)"
-    [ -s out ] && complain "$*: prints: $(cat out)"
-}
-json() { python3 -c "import json,sys; d=json.load(open('$1')); print($2)" || complain "$1 is not the JSON it should be: $2"; }
-is() { [ "$1" = "$2" ] || complain "\"$1\" is not \"$2\""; }
+. "$(dirname "$0")/lib.sh"
 
 make="$CW_BUILD/tests/make_store"
 "$make" made.db rule "$nets"/{resnet18,squeezenet1_1,mobilenet_v1}.txt || complain "make_store fails"
