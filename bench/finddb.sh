@@ -56,7 +56,7 @@ for file in "$folder"/*.fdb.txt.bz2 "$folder"/*.fdb.txt; do
         for direction in fwd bwd_d bwd_w; do
             # shellcheck disable=SC2086
             "$build/convwise" validate --store "$store" --precision $precision --direction $direction --dims 2 --at-least 2 \
-                --split group --seeds 3 $families --json >"$work/report.json" 2>/dev/null || continue
+                --split group --seeds 3 --learner tree --learner bayes $families --json >"$work/report.json" 2>/dev/null || continue
             row "$work/report.json" $precision $direction
         done
     done

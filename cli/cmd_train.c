@@ -61,10 +61,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 
 /* Where the split was not asked for, data that cannot be split is no failure: the model goes without figures.
  */
-static cw_status add_figures(const options *o, const cw_dataset *data, const char *learner, cw_model *model,
-                             cw_error *err) {
+static cw_status add_figures(const options *o, const cw_dataset *data, cw_model *model, cw_error *err) {
     if (o->split && strcmp(o->split, "none") == 0) return CW_OK;
-    const char *learners[] = {learner, NULL};
+    const char *learners[] = {cw_model_learner(model), NULL};
     cw_validate_options how = {
         .split = o->split, .learners = learners, .train = o->learn.train, .seed = o->learn.train.seed};
     cw_report *report = NULL;
@@ -173,13 +172,13 @@ static int train(options *o) {
     cw_model *model = NULL;
     cw_status status = cli_learn_load(&o->learn, &data, &err);
     cw_train_options settings = o->learn.train;
-    settings.learner = o->learn.learners[0] ? o->learn.learners[0] : settings.base ? "boost" : "tree";
+    settings.learner = o->learn.learners[0];
     settings.split = o->split && strcmp(o->split, "none") != 0 ? o->split : NULL;
     settings.calibrate = !o->no_calibrate;
     json_t *json = NULL;
     if (!o->learn.no_harm_given) settings.no_harm = CLI_MARGIN;
     if (status == CW_OK && (status = cw_train(data, &settings, &model, &err)) == CW_OK &&
-        (status = add_figures(o, data, settings.learner, model, &err)) == CW_OK &&
+        (status = add_figures(o, data, model, &err)) == CW_OK &&
         (status = refuse_harm(o, json = model_json(model), &err)) == CW_OK)
         status = cw_model_save(model, o->output, &err);
     int code = status == CW_OK ? CLI_DONE : cli_fail(&err);

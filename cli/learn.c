@@ -91,9 +91,12 @@ static char *names_of_learners(char *text, size_t size) {
 
 /* argp's: the help of an option, to be freed by argp where it is not `text`. */
 static char *help(int key, const char *text, void *input) {
-    char names[400];
+    char names[400], line[500];
     (void)input;
-    return key == 'l' ? strdup(names_of_learners(names, sizeof names)) : (char *)(uintptr_t)text;
+    if (key != 'l') return (char *)(uintptr_t)text;
+    snprintf(line, sizeof line, "%s (train: ensemble, with --base boost; validate: all)",
+             names_of_learners(names, sizeof names));
+    return strdup(line);
 }
 
 static void set_direction(cli_learn *learn, struct argp_state *state, const char *name) {

@@ -290,7 +290,7 @@ typedef enum cw_mask {
 } cw_mask;
 
 typedef struct cw_train_options {
-    const char *learner; /* a name of cw_learners */
+    const char *learner; /* a name of cw_learners; NULL = ensemble, with a base boost */
 #define X(type, field, option, least, most, help) type field;
     CW_SETTINGS(X)
 #undef X
@@ -314,7 +314,7 @@ typedef struct cw_train_options {
  * CW_INVALID: bad settings, or one implementation wins every row (the message names it). Same data and
  * options, same bytes.
  *
- * With a base (borrowed) few rows are enough: learner boost (NULL = boost) corrects the base's sum of trees;
+ * With a base (borrowed) few rows are enough: learner boost corrects the base's sum of trees;
  * how much of it is kept is chosen inside the rows, nothing at all included (docs/few-shot.md). The base's
  * classes come first. CW_MISMATCH: the base is no sum of trees, or of other features, or the data has none of
  * its classes. */

@@ -182,7 +182,7 @@ static cw_status check_rows(const cw_dataset *data, const size_t *rows, size_t c
 /* given: what the user set, 0 = open. */
 static cw_status resolve(const cw_train_options *options, const cw_learner **learner, cw_learn_options *given,
                          cw_error *err) {
-    const char *name = options->learner ? options->learner : options->base ? "boost" : "tree";
+    const char *name = options->learner ? options->learner : options->base ? "boost" : "ensemble";
     *learner = cw_learner_find(name);
     if (!*learner) {
         cw_buf names = {0};

@@ -7,7 +7,7 @@ make="$CW_BUILD/tests/make_store"
 "$make" here.db rule "$nets/alexnet.txt"
 "$make" one.db one-winner "$nets/alexnet.txt"
 "$convwise" train --store there.db --learner boost --validate none --no-harm=off -o base.json >/dev/null || complain "train fails"
-"$convwise" train --store there.db --validate none --no-harm=off -o tree.json >/dev/null
+"$convwise" train --store there.db --learner tree --validate none --no-harm=off -o tree.json >/dev/null
 
 # Probes: the first of more are the same; never more than there are different layers; nothing is measured or made.
 net="$nets/resnet18.txt"

@@ -9,7 +9,7 @@ row() { echo "n,fp32,$1,14,14,1,8,1,0,$2,$3,"; }
 (echo $head; row 8 10 20; row 16 30 20; row 32 40 20; row 64 40 20) >b.csv # gemm up to 8
 for name in a b; do
     "$convwise" import layers $name.csv --preset mali-t860 --store $name.db >/dev/null || complain "import fails"
-    "$convwise" train --store $name.db --features raw --min-leaf 1 --validate none --no-harm=off -o $name.json >/dev/null || complain "train fails"
+    "$convwise" train --store $name.db --learner tree --features raw --min-leaf 1 --validate none --no-harm=off -o $name.json >/dev/null || complain "train fails"
 done
 "$convwise" model diff a.json b.json --store b.db --json >diff || complain "model diff fails"
 is "$(json diff 'd["layers"], d["layers_changed"], d["layers_unknown"]')" "4 1 0"
@@ -28,7 +28,7 @@ is "$(json same 'd["changed"], d["layers"]')" "[] 4"
 for name in a b; do
     "$convwise" store export $name.db | sed 's/,nchw//; s/"\(mb1[^"]*\)"/\1/' >$name.nhwc.csv
     "$convwise" import csv $name.nhwc.csv --store $name.nhwc.db >/dev/null || complain "import csv fails"
-    "$convwise" train --store $name.nhwc.db --features raw --min-leaf 1 --validate none --no-harm=off -o $name.nhwc.json >/dev/null
+    "$convwise" train --store $name.nhwc.db --learner tree --features raw --min-leaf 1 --validate none --no-harm=off -o $name.nhwc.json >/dev/null
 done
 printf '%s\n' 'ic8ih14oc8kh1' 'ic16ih14oc8kh1' 'ic16ih14oc8kh1' 'ic16ih14oc8kh1' >layers.txt
 "$convwise" model diff a.nhwc.json b.nhwc.json --layers layers.txt --no-check --json >predicted || complain "--layers fails"

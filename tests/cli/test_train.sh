@@ -24,7 +24,7 @@ refused 2 "neither masked nor slow" "$convwise" train --store made.db --absent f
 refused 2 "seeds" "$convwise" validate --store made.db --seeds 0
 
 # train: the file, its figures, the same bytes again
-"$convwise" train --store made.db -o tree.json >out || complain "train fails"
+"$convwise" train --store made.db --learner tree -o tree.json >out || complain "train fails"
 grep -q 'split network' out || complain "train does not say how it validated"
 "$convwise" train --store made.db --learner tree -o again.json >/dev/null
 cmp tree.json again.json || complain "the same data and options give other bytes"
@@ -32,8 +32,8 @@ cmp tree.json again.json || complain "the same data and options give other bytes
 is "$(json bayes 'd["learner"], d["features"], d["validation"]["split"], sorted(set(d["validation"]) & {"f32", "u8"})')" \
    "bayes raw network ['u8']"
 "$convwise" train --store made.db --validate none --no-harm=off --json -o plain.json >plain
-is "$(json plain 'd["validation"]')" None
-"$convwise" train --store made.db --max-depth 1 --json -o stump.json >/dev/null || complain "train --max-depth fails"
+is "$(json plain 'd["learner"], d["validation"]')" "ensemble None"
+"$convwise" train --store made.db --learner tree --max-depth 1 --json -o stump.json >/dev/null || complain "train --max-depth fails"
 cmp -s tree.json stump.json && complain "--max-depth changes nothing"
 
 # validate: the table, the JSON, a given model
