@@ -39,6 +39,9 @@ extern const cw_backend cw_backend_null, cw_backend_ref, cw_backend_own;
 #if CW_WITH_ONEDNN
 extern const cw_backend cw_backend_onednn;
 #endif
+#if CW_WITH_XNNPACK
+extern const cw_backend cw_backend_xnnpack;
+#endif
 
 /* The implementation that supports every valid problem: what a choice falls back to. */
 #define CW_LAST_RESORT "own.direct"

@@ -9,6 +9,9 @@ const cw_backend *const cw_backend_table[] = {
 #if CW_WITH_ONEDNN
     &cw_backend_onednn,
 #endif
+#if CW_WITH_XNNPACK
+    &cw_backend_xnnpack,
+#endif
     NULL,
 };
 
@@ -16,6 +19,9 @@ const cw_backend *const cw_backend_table[] = {
 const cw_backend_info cw_backends_absent[] = {
 #if !CW_WITH_ONEDNN
     {"onednn", NULL, "libdnnl-dev"},
+#endif
+#if !CW_WITH_XNNPACK
+    {"xnnpack", NULL, "libxnnpack-dev libpthreadpool-dev libcpuinfo-dev"},
 #endif
     {NULL, NULL, NULL},
 };
