@@ -22,6 +22,10 @@ static const cw_own_impl rows[] = {
      cw_winograd_why_not,
      cw_winograd_f4x3_workspace,
      NULL},
+    {{"own.winograd_f6x3", CW_FAMILY_WINOGRAD, true, false, cw_winograd_f6x3_prepare, true, false},
+     cw_winograd_why_not,
+     cw_winograd_f6x3_workspace,
+     NULL},
 };
 
 typedef struct own_state {

@@ -24,6 +24,8 @@ cw_status cw_fail_memory(cw_error *err);
  * overflows. */
 void *cw_alloc(size_t size);
 void *cw_alloc_n(size_t n, size_t size);
+/* As cw_alloc_n, but not zeroed. */
+void *cw_alloc_unset(size_t n, size_t size);
 /* Grows *array (of elements of `size` bytes) so that index `need - 1` exists; doubles. false = out of memory.
  * New elements are not cleared. */
 bool cw_grow(void *array, size_t *capacity, size_t need, size_t size);

@@ -45,10 +45,12 @@ cw_prepare cw_depthwise_prepare;     /* depthwise.c */
 cw_prepare cw_gemm_prepare;          /* gemm.c */
 cw_prepare cw_winograd_f2x3_prepare; /* winograd.c */
 cw_prepare cw_winograd_f4x3_prepare;
+cw_prepare cw_winograd_f6x3_prepare;
 size_t cw_direct_workspace(const cw_impl *impl, const cw_problem *p);
 size_t cw_gemm_workspace(const cw_impl *impl, const cw_problem *p);
 size_t cw_winograd_f2x3_workspace(const cw_impl *impl, const cw_problem *p);
 size_t cw_winograd_f4x3_workspace(const cw_impl *impl, const cw_problem *p);
+size_t cw_winograd_f6x3_workspace(const cw_impl *impl, const cw_problem *p);
 const char *cw_direct_why_not(const cw_problem *p);
 const char *cw_gemm_why_not(const cw_problem *p);
 const char *cw_winograd_why_not(const cw_problem *p);

@@ -1,62 +1,85 @@
-/* winograd.c: F(2x2,3x3) and F(4x4,3x3) for f32, NHWC, stride 1, one group (Lavin, Gray 2015,
+/* winograd.c: F(2x2,3x3), F(4x4,3x3) and F(6x6,3x3) for f32, NHWC, stride 1, one group (Lavin, Gray 2015,
  * arXiv:1509.09308). Tiles of (m + 2)^2 source pixels are transformed, multiplied by the transformed weights,
  * one matrix product for each of the (m + 2)^2 positions, and transformed back to m^2 output pixels.
  *
- * A block of tiles goes through all three stages before the next begins, sized so that its transformed tiles
- * and products take half of the second-level cache, but never fewer than BLOCK_TILES tiles, because each
- * block reads all transformed weights. Built with -ffp-contract=fast, as tile.c. */
+ * A block of tiles goes through all three stages before the next begins. Its transformed tiles and products
+ * are to stay in the second-level cache; but each block reads all transformed weights, so where these do not
+ * fit there as well, it has at least STREAM_TILES tiles: the multiply-accumulates on a weight then take
+ * longer than fetching it. Built with -ffp-contract=fast, as tile.c. */
 #include "kernel.h"
-#include "tile.h"
 #include "../base/base.h"
 #include <omp.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
-enum { BLOCK_TILES = 32, TILE_MAX = 36, DEFAULT_L2 = 1 << 20 };
+enum { LEAST_TILES = 24, STREAM_TILES = 48, TILE_MAX = 64, DEFAULT_L2 = 1 << 20 };
 
-/* The transforms between pixels and tiles: see winograd_isa.h. */
-typedef struct transforms {
-    int m; /* output pixels along a tile's side */
-    void (*in)(const float *const *src, int64_t channels, float *v, int64_t plane);
-    void (*out)(const float *products, int64_t plane, int64_t channels, const float *bias, float lo, float hi,
-                float *const *dst);
-} transforms;
+/* The inner loops for one instruction set: see winograd_isa.h. Index of in and out: m / 2 - 1. Rows of v and
+ * of products, and bias, are padded to whole vectors; planes are `plane` floats apart. */
+typedef struct loops {
+    int lanes;
+    void (*in[3])(const float *const *src, int64_t channels, float *v, int64_t plane);
+    void (*out[3])(const float *products, int64_t plane, int64_t channels, const float *bias, float lo,
+                   float hi, float *const *dst);
+    void (*weights)(int t, const double (*g)[3], const float *w, int64_t ic, int64_t oc, int64_t oc_up,
+                    float *block, float *out);
+    void (*multiply)(const float *a, int64_t lda, int64_t count, int64_t steps, const float *w, int64_t oc_up,
+                     float *out, int64_t ld);
+} loops;
+
+#define CW_ROOT 1.41421356f /* of 2 */
 
 #define CW_ISA(name) name##_portable
 #define CW_TARGET
 #define CW_LANES 4
+#if defined(__aarch64__)
+#define CW_ROWS 12
+#else
+#define CW_ROWS 6
+#endif
+typedef int32_t mask_portable __attribute__((vector_size(16)));
+#define CW_PICK(m, a, b)    ((floats)(((m) & (mask_portable)(a)) | (~(m) & (mask_portable)(b))))
+#define CW_CLAMP(v, lo, hi) CW_PICK((v) < (lo), lo, CW_PICK((v) > (hi), hi, v))
 #include "winograd_isa.h"
 #if defined(__x86_64__)
-#define CW_ISA(name) name##_avx2
-#define CW_TARGET    __attribute__((target("avx2,fma")))
-#define CW_LANES     8
+#define CW_ISA(name)        name##_avx2
+#define CW_TARGET           __attribute__((target("avx2,fma")))
+#define CW_LANES            8
+#define CW_ROWS             6
+#define CW_CLAMP(v, lo, hi) (floats) _mm256_min_ps((__m256)(hi), _mm256_max_ps((__m256)(lo), (__m256)(v)))
 #include "winograd_isa.h"
-#define CW_ISA(name) name##_avx512
-#define CW_TARGET    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
-#define CW_LANES     16
+#define CW_ISA(name)        name##_avx512
+#define CW_TARGET           __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
+#define CW_LANES            16
+#define CW_ROWS             12
+#define CW_CLAMP(v, lo, hi) (floats) _mm512_min_ps((__m512)(hi), _mm512_max_ps((__m512)(lo), (__m512)(v)))
 #include "winograd_isa.h"
 #endif
 
-static const transforms *transforms_for(int m, const cw_tile *tile) {
+static const loops *isa_for(const cw_machine *machine) {
 #if defined(__x86_64__)
-    if (tile->lanes == 16) return m == 2 ? &transforms_2_avx512 : &transforms_4_avx512;
-    if (tile->lanes == 8) return m == 2 ? &transforms_2_avx2 : &transforms_4_avx2;
+    if (machine->avx512) return &isa_avx512;
+    if (machine->avx2) return &isa_avx2;
 #endif
-    (void)tile;
-    return m == 2 ? &transforms_2_portable : &transforms_4_portable;
+    (void)machine;
+    return &isa_portable;
 }
 
 typedef struct winograd {
     cw_kernel base;
     cw_problem p;
     cw_sizes sizes;
-    const cw_tile *tile;
-    const transforms *transforms;
-    int64_t positions;             /* (m + 2)^2 */
-    int64_t across, down, tiles;   /* tiles in a row, rows in an image, tiles in all */
-    int64_t block, block_up;       /* tiles of a block; rounded up to whole rows of the multiplier */
-    int64_t oc_up;                 /* oc rounded up to whole vectors */
-    int64_t in_floats, out_floats; /* workspace of one thread: transformed tiles, products */
-    float *weights;                /* (position, blocks of up to two vectors of channels, ic, channels) */
+    const loops *isa;
+    int64_t m, positions;        /* output pixels along a tile's side; (m + 2)^2 */
+    int64_t across, down, tiles; /* tiles in a row, rows in an image, tiles in all */
+    int64_t block;               /* tiles */
+    int64_t oc_up;               /* oc rounded up to whole vectors */
+    int64_t in_ld, in_plane;     /* floats from tile to tile, from position to position: transformed tiles */
+    int64_t out_ld, out_plane;   /* products */
+    int64_t in_floats, out_floats; /* workspace of one thread */
+    float *weights;                /* (position, groups of up to two vectors of channels, ic, channels) */
     float *bias;                   /* (oc_up) */
     float *zeros;                  /* ic: a pixel outside the image */
     float lo, hi;
@@ -74,35 +97,22 @@ const char *cw_winograd_why_not(const cw_problem *p) {
 /* ---- Preparing ---- */
 
 /* G, (m + 2) x 3. */
+#define SQRT2 1.4142135623730951
 static const double g_2[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
-static const double g_4[6][3] = {{1.0 / 4, 0, 0},
-                                 {-1.0 / 6, -1.0 / 6, -1.0 / 6},
-                                 {-1.0 / 6, 1.0 / 6, -1.0 / 6},
-                                 {1.0 / 24, 1.0 / 12, 1.0 / 6},
-                                 {1.0 / 24, -1.0 / 12, 1.0 / 6},
+static const double g_4[6][3] = {{1, 0, 0},
+                                 {-2.0 / 3, -SQRT2 / 3, -1.0 / 3},
+                                 {-2.0 / 3, SQRT2 / 3, -1.0 / 3},
+                                 {1.0 / 6, SQRT2 / 6, 1.0 / 3},
+                                 {1.0 / 6, -SQRT2 / 6, 1.0 / 3},
                                  {0, 0, 1}};
-
-/* Position (i, j) of G w G^T; w points at one channel pair's first tap, taps are ic apart. In double: the
- * rounding of weights is to be that of one float. */
-static double transformed(const double (*g)[3], const float *w, int64_t ic, int64_t i, int64_t j) {
-    double sum = 0;
-    for (int a = 0; a < 3; a++)
-        for (int b = 0; b < 3; b++) sum += g[i][a] * g[j][b] * (double)w[(a * 3 + b) * ic];
-    return sum;
-}
-
-static void pack_weights(winograd *d, const float *weights) {
-    int64_t ic = d->p.ic, t = d->transforms->m + 2, full = (int64_t)d->tile->lanes * CW_TILE_VECTORS;
-    const double(*g)[3] = d->transforms->m == 2 ? g_2 : g_4;
-    for (int64_t c = 0; c < d->p.oc; c++) {
-        int64_t first = c / full * full, width = d->oc_up - first < full ? d->oc_up - first : full;
-        for (int64_t k = 0; k < ic; k++)
-            for (int64_t i = 0; i < d->positions; i++) {
-                int64_t to = (i * d->oc_up + first) * ic + k * width + c - first;
-                d->weights[to] = (float)transformed(g, weights + c * 9 * ic + k, ic, i / t, i % t);
-            }
-    }
-}
+static const double g_6[8][3] = {{1, 0, 0},
+                                 {-2.0 / 9, -2.0 / 9, -2.0 / 9},
+                                 {-2.0 / 9, 2.0 / 9, -2.0 / 9},
+                                 {1.0 / 90, 1.0 / 45, 2.0 / 45},
+                                 {1.0 / 90, -1.0 / 45, 2.0 / 45},
+                                 {32.0 / 45, 16.0 / 45, 8.0 / 45},
+                                 {32.0 / 45, -16.0 / 45, 8.0 / 45},
+                                 {0, 0, 1}};
 
 static void destroy(cw_kernel *kernel) {
     winograd *d = (winograd *)kernel;
@@ -112,23 +122,38 @@ static void destroy(cw_kernel *kernel) {
     cw_free(d);
 }
 
-static void set_sizes(winograd *d, const cw_problem *p, int64_t l2) {
-    int64_t m = d->transforms->m, rows = d->tile->rows;
+/* Whole cache lines, and no power of two between rows that are read side by side: they would share few lines
+ * of the first-level cache. */
+static int64_t row_floats(int64_t channels, int64_t rows_apart) {
+    int64_t floats = cw_ceil_div(channels, 16) * 16;
+    return floats % rows_apart == 0 ? floats + 16 : floats;
+}
+
+static void set_sizes(winograd *d, int64_t m, const loops *isa, const cw_problem *p, int64_t l2) {
+    d->m = m;
+    d->isa = isa;
     d->p = *p;
     cw_problem_sizes(p, &d->sizes);
     d->positions = (m + 2) * (m + 2);
     d->across = cw_ceil_div(d->sizes.ow, m);
     d->down = cw_ceil_div(d->sizes.oh, m);
     d->tiles = p->mb * d->down * d->across;
-    d->oc_up = cw_ceil_div(p->oc, d->tile->lanes) * d->tile->lanes;
-    int64_t tile_bytes = d->positions * (p->ic + d->oc_up) * (int64_t)sizeof(float);
+    d->oc_up = cw_ceil_div(p->oc, isa->lanes) * isa->lanes;
+    d->in_ld = row_floats(p->ic, 256);
+    d->out_ld = row_floats(d->oc_up, 256);
+    int64_t tile_bytes = d->positions * (d->in_ld + d->out_ld) * (int64_t)sizeof(float);
+    int64_t weight_bytes = d->positions * p->ic * d->oc_up * (int64_t)sizeof(float);
     int64_t share = cw_ceil_div(d->tiles, p->threads);
-    d->block = (l2 > 0 ? l2 : DEFAULT_L2) / 2 / tile_bytes;
-    if (d->block < BLOCK_TILES) d->block = BLOCK_TILES;
+    if (l2 <= 0) l2 = DEFAULT_L2;
+    d->block = l2 / 2 / tile_bytes;
+    int64_t least = weight_bytes > l2 / 2 ? STREAM_TILES : LEAST_TILES;
+    if (d->block < least) d->block = least;
     if (d->block > share) d->block = share;
-    d->block_up = cw_ceil_div(d->block, rows) * rows;
-    d->in_floats = cw_ceil_div(d->positions * d->block * p->ic, 16) * 16; /* keeps 64-byte alignment */
-    d->out_floats = cw_ceil_div(d->positions * d->block_up * d->oc_up, 16) * 16;
+    d->block = cw_ceil_div(share, cw_ceil_div(share, d->block)); /* blocks of about one size */
+    d->in_plane = row_floats(d->block * d->in_ld, 32);
+    d->out_plane = row_floats(d->block * d->out_ld, 32);
+    d->in_floats = d->positions * d->in_plane;
+    d->out_floats = d->positions * d->out_plane;
 }
 
 static cw_status run(cw_kernel *kernel, const void *src, void *dst, void *workspace);
@@ -137,38 +162,35 @@ static size_t workspace_of(const winograd *d) {
     return (size_t)(d->p.threads * (d->in_floats + d->out_floats)) * sizeof(float);
 }
 
-static size_t workspace(int m, const cw_impl *impl, const cw_problem *p) {
+static size_t workspace(int64_t m, const cw_impl *impl, const cw_problem *p) {
     const cw_machine *machine = ((const cw_own_impl *)impl)->machine;
-    winograd d = {.tile = cw_tile_for(machine)};
-    d.transforms = transforms_for(m, d.tile);
-    set_sizes(&d, p, machine->l2);
+    winograd d;
+    set_sizes(&d, m, isa_for(machine), p, machine->l2);
     return workspace_of(&d);
 }
 
-size_t cw_winograd_f2x3_workspace(const cw_impl *impl, const cw_problem *p) {
-    return workspace(2, impl, p);
-}
-
-size_t cw_winograd_f4x3_workspace(const cw_impl *impl, const cw_problem *p) {
-    return workspace(4, impl, p);
-}
-
-static cw_status prepare(int m, const cw_impl *impl, const cw_problem *p, const cw_conv_args *args,
+static cw_status prepare(int64_t m, const cw_impl *impl, const cw_problem *p, const cw_conv_args *args,
                          cw_kernel **out, cw_error *err) {
     const cw_machine *machine = ((const cw_own_impl *)impl)->machine;
     winograd *d = cw_alloc(sizeof *d);
     if (!d) return cw_fail_memory(err);
-    d->tile = cw_tile_for(machine);
-    d->transforms = transforms_for(m, d->tile);
-    set_sizes(d, p, machine->l2);
-    d->weights = cw_alloc_n((size_t)(d->positions * d->oc_up * p->ic), sizeof *d->weights);
+    set_sizes(d, m, isa_for(machine), p, machine->l2);
+    int64_t beyond = 2 * d->isa->lanes; /* columns that the last products look ahead to */
+    d->weights = cw_alloc_unset((size_t)((d->positions * d->oc_up + beyond) * p->ic), sizeof *d->weights);
     d->bias = cw_alloc_n((size_t)d->oc_up, sizeof *d->bias);
     d->zeros = cw_alloc_n((size_t)p->ic, sizeof *d->zeros);
-    if (!d->weights || !d->bias || !d->zeros) {
+    float *block = cw_alloc_n((size_t)(d->positions * d->isa->lanes * d->isa->lanes), sizeof *block);
+    if (!d->weights || !d->bias || !d->zeros || !block) {
+        cw_free(block);
         destroy(&d->base);
         return cw_fail_memory(err);
     }
-    pack_weights(d, args->weights);
+    d->isa->weights((int)m + 2,
+                    m == 2   ? g_2
+                    : m == 4 ? g_4
+                             : g_6,
+                    args->weights, p->ic, p->oc, d->oc_up, block, d->weights);
+    cw_free(block);
     if (args->bias) memcpy(d->bias, args->bias, (size_t)p->oc * sizeof *d->bias);
     d->lo = args->lo;
     d->hi = args->hi;
@@ -179,82 +201,72 @@ static cw_status prepare(int m, const cw_impl *impl, const cw_problem *p, const 
     return CW_OK;
 }
 
-cw_status cw_winograd_f2x3_prepare(const cw_impl *impl, const cw_problem *p, const cw_conv_args *args,
-                                   cw_kernel **out, cw_error *err) {
-    return prepare(2, impl, p, args, out, err);
-}
-
-cw_status cw_winograd_f4x3_prepare(const cw_impl *impl, const cw_problem *p, const cw_conv_args *args,
-                                   cw_kernel **out, cw_error *err) {
-    return prepare(4, impl, p, args, out, err);
-}
+#define CW_WINOGRAD(m)                                                                                       \
+    size_t cw_winograd_f##m##x3_workspace(const cw_impl *impl, const cw_problem *p) {                        \
+        return workspace(m, impl, p);                                                                        \
+    }                                                                                                        \
+    cw_status cw_winograd_f##m##x3_prepare(const cw_impl *impl, const cw_problem *p,                         \
+                                           const cw_conv_args *args, cw_kernel **out, cw_error *err) {       \
+        return prepare(m, impl, p, args, out, err);                                                          \
+    }
+CW_WINOGRAD(2)
+CW_WINOGRAD(4)
+CW_WINOGRAD(6)
+#undef CW_WINOGRAD
 
 /* ---- Running ---- */
 
 /* Image and first output pixel of a tile. */
 static void find_tile(const winograd *d, int64_t index, int64_t *image, int64_t *y, int64_t *x) {
-    *x = index % d->across * d->transforms->m;
-    *y = index / d->across % d->down * d->transforms->m;
+    *x = index % d->across * d->m;
+    *y = index / d->across % d->down * d->m;
     *image = index / d->across / d->down;
 }
 
 static void transform_in(const winograd *d, const float *src, int64_t index, float *v) {
     const cw_problem *p = &d->p;
     const float *pixels[TILE_MAX];
-    int64_t image, oy, ox, t = d->transforms->m + 2;
+    int64_t image, oy, ox, t = d->m + 2;
     find_tile(d, index, &image, &oy, &ox);
-    for (int64_t i = 0; i < d->positions; i++) {
-        int64_t y = oy - p->pt + i / t, x = ox - p->pl + i % t;
-        bool inside = y >= 0 && y < p->ih && x >= 0 && x < p->iw;
-        pixels[i] = inside ? src + ((image * p->ih + y) * p->iw + x) * p->ic : d->zeros;
+    for (int64_t i = 0; i < t; i++) {
+        int64_t y = oy - p->pt + i;
+        const float *row = src + ((image * p->ih + y) * p->iw + ox - p->pl) * p->ic;
+        bool inside = y >= 0 && y < p->ih;
+        for (int64_t j = 0; j < t; j++) {
+            int64_t x = ox - p->pl + j;
+            pixels[i * t + j] = inside && x >= 0 && x < p->iw ? row + j * p->ic : d->zeros;
+        }
     }
-    d->transforms->in(pixels, p->ic, v, d->block * p->ic);
+    d->isa->in[d->m / 2 - 1](pixels, p->ic, v, d->in_plane);
 }
 
 static void transform_out(const winograd *d, const float *products, int64_t index, float *dst) {
     float *pixels[TILE_MAX];
-    int64_t image, oy, ox, m = d->transforms->m;
+    int64_t image, oy, ox, m = d->m;
     find_tile(d, index, &image, &oy, &ox);
-    for (int64_t i = 0; i < m * m; i++) {
-        int64_t y = oy + i / m, x = ox + i % m;
-        bool inside = y < d->sizes.oh && x < d->sizes.ow;
-        pixels[i] = inside ? dst + ((image * d->sizes.oh + y) * d->sizes.ow + x) * d->p.oc : NULL;
-    }
-    d->transforms->out(products, d->block_up * d->oc_up, d->p.oc, d->bias, d->lo, d->hi, pixels);
-}
-
-/* products(position) = v(position) x weights(position) for the block's `count` tiles. */
-static void multiply(const winograd *d, const float *v, float *products, int64_t count) {
-    int64_t ic = d->p.ic, lanes = d->tile->lanes, rows = d->tile->rows;
-    memset(products, 0, (size_t)(d->positions * d->block_up * d->oc_up) * sizeof *products);
-    for (int64_t i = 0; i < d->positions; i++) {
-        const float *a = v + i * d->block * ic, *w = d->weights + i * d->oc_up * ic;
-        float *out = products + i * d->block_up * d->oc_up;
-        for (int64_t c = 0; c < d->oc_up; c += lanes * CW_TILE_VECTORS) {
-            int vectors = d->oc_up - c > lanes ? 2 : 1;
-            for (int64_t first = 0; first < count; first += rows) {
-                const void *x[CW_TILE_ROWS];
-                for (int64_t r = 0; r < rows;
-                     r++) /* rows beyond the last tile repeat it; nobody reads them */
-                    x[r] = a + (first + r < count ? first + r : count - 1) * ic;
-                d->tile->mul_f32[vectors - 1](x, 1, ic, w + c * ic, out + first * d->oc_up + c, d->oc_up);
-            }
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < m; j++) {
+            int64_t y = oy + i, x = ox + j;
+            bool inside = y < d->sizes.oh && x < d->sizes.ow;
+            pixels[i * m + j] = inside ? dst + ((image * d->sizes.oh + y) * d->sizes.ow + x) * d->p.oc : NULL;
         }
-    }
+    d->isa->out[m / 2 - 1](products, d->out_plane, d->p.oc, d->bias, d->lo, d->hi, pixels);
 }
 
 static cw_status run(cw_kernel *kernel, const void *src, void *dst, void *workspace) {
     const winograd *d = (const winograd *)kernel;
-    int64_t blocks = cw_ceil_div(d->tiles, d->block);
+    int64_t blocks = cw_ceil_div(d->tiles, d->block), weights = d->oc_up * d->p.ic;
 #pragma omp parallel for num_threads(d->p.threads) schedule(static)
     for (int64_t block = 0; block < blocks; block++) {
         float *v = (float *)workspace + omp_get_thread_num() * (d->in_floats + d->out_floats);
         float *products = v + d->in_floats;
         int64_t first = block * d->block;
         int64_t count = d->tiles - first < d->block ? d->tiles - first : d->block;
-        for (int64_t i = 0; i < count; i++) transform_in(d, src, first + i, v + i * d->p.ic);
-        multiply(d, v, products, count);
-        for (int64_t i = 0; i < count; i++) transform_out(d, products + i * d->oc_up, first + i, dst);
+        for (int64_t i = 0; i < count; i++) transform_in(d, src, first + i, v + i * d->in_ld);
+        for (int64_t i = 0; i < d->positions; i++)
+            d->isa->multiply(v + i * d->in_plane, d->in_ld, count, d->p.ic, d->weights + i * weights,
+                             d->oc_up, products + i * d->out_plane, d->out_ld);
+        for (int64_t i = 0; i < count; i++) transform_out(d, products + i * d->out_ld, first + i, dst);
     }
     return CW_OK;
 }
