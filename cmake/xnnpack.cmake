@@ -31,10 +31,10 @@ if(CONVWISE_XNNPACK AND XNNPACK_LIBRARY AND PTHREADPOOL_LIBRARY AND XNNPACK_INCL
   if(XNNPACK_HAS_RESHAPE)
     set(XNNPACK_RESHAPE 1)
   endif()
-  # It has no number of its own to ask for.
+  # It has no number of its own to ask for. For another system's library there is no package to ask either.
   execute_process(COMMAND dpkg-query -W -f=\${Version} libxnnpack-dev OUTPUT_VARIABLE XNNPACK_VERSION ERROR_QUIET
                   RESULT_VARIABLE XNNPACK_UNPACKAGED)
-  if(XNNPACK_UNPACKAGED OR NOT XNNPACK_VERSION)
+  if(XNNPACK_UNPACKAGED OR CMAKE_CROSSCOMPILING OR NOT XNNPACK_VERSION)
     set(XNNPACK_VERSION "unknown")
   endif()
 endif()
