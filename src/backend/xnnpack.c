@@ -188,14 +188,28 @@ static enum xnn_status create_qc8(xnnpack_kernel *k, const cw_conv_args *args) {
     return xnnpack_create_s8(&k->p, args->weights, args->bias, &q, 0, &k->op);
 }
 
-static cw_status check_scales(const cw_problem *p, const cw_conv_args *args, const char *name,
-                              cw_error *err) {
+/* Arm's kernels without dot products add two s8 products in 16 bits: 2 * -128 * -128 is one too many. */
+#if defined(__x86_64__) || defined(__i386__)
+enum { LEAST_WEIGHT = -128 };
+#else
+enum { LEAST_WEIGHT = -127 };
+#endif
+
+static cw_status check_u8(const cw_problem *p, const cw_conv_args *args, int64_t weight_count,
+                          const char *name, cw_error *err) {
     for (int32_t c = 0; c < p->oc; c++) {
         float scale = args->quant.scale[c];
         if (!isnormal(scale) || scale < 0 || scale >= 256)
             return cw_fail(err, CW_UNSUPPORTED, "%s: channel %d: XNNPACK wants scales above 0 and below 256",
                            name, (int)c);
     }
+    const int8_t *weights = args->weights;
+    int least = 0;
+    for (int64_t i = 0; i < weight_count; i++)
+        if (weights[i] < least) least = weights[i];
+    if (least < LEAST_WEIGHT)
+        return cw_fail(err, CW_UNSUPPORTED, "%s: weights of -128 overflow here: keep them from -127 up",
+                       name);
     return CW_OK;
 }
 
@@ -227,7 +241,7 @@ static cw_status prepare(const cw_impl *impl, const cw_problem *p, const cw_conv
     k->lo = lo;
     k->base.run = !(lo < hi) ? run_flat : f32 ? run_f32 : run_qc8;
     k->base.destroy = destroy;
-    cw_status status = f32 ? CW_OK : check_scales(p, args, impl->name, err);
+    cw_status status = f32 ? CW_OK : check_u8(p, args, sizes.wei_count, impl->name, err);
     if (status == CW_OK) status = pool_of(mine->state, p->threads, &k->pool, err);
     if (status == CW_OK && lo < hi) status = build(k, impl->name, args, err);
     if (status != CW_OK) {
