@@ -14,18 +14,14 @@ static const cw_own_impl rows[] = {
      cw_gemm_why_not,
      cw_gemm_workspace,
      NULL},
-    {{"own.winograd_f2x3", CW_FAMILY_WINOGRAD, true, false, cw_winograd_f2x3_prepare, true, false},
-     cw_winograd_why_not,
-     cw_winograd_f2x3_workspace,
+#define ROW(m, r)                                                                                            \
+    {{"own.winograd_f" #m "x" #r, CW_FAMILY_WINOGRAD, true, false, cw_winograd_f##m##x##r##_prepare, true,   \
+      false},                                                                                                \
+     cw_winograd_f##m##x##r##_why_not,                                                                       \
+     cw_winograd_f##m##x##r##_workspace,                                                                     \
      NULL},
-    {{"own.winograd_f4x3", CW_FAMILY_WINOGRAD, true, false, cw_winograd_f4x3_prepare, true, false},
-     cw_winograd_why_not,
-     cw_winograd_f4x3_workspace,
-     NULL},
-    {{"own.winograd_f6x3", CW_FAMILY_WINOGRAD, true, false, cw_winograd_f6x3_prepare, true, false},
-     cw_winograd_why_not,
-     cw_winograd_f6x3_workspace,
-     NULL},
+    CW_WINOGRADS(ROW)
+#undef ROW
 };
 
 typedef struct own_state {

@@ -1,6 +1,7 @@
-/* winograd.c: F(2x2,3x3), F(4x4,3x3) and F(6x6,3x3) for f32, NHWC, stride 1, one group (Lavin, Gray 2015,
- * arXiv:1509.09308). Tiles of (m + 2)^2 source pixels are transformed, multiplied by the transformed weights,
- * one matrix product for each of the (m + 2)^2 positions, and transformed back to m^2 output pixels.
+/* winograd.c: F(m,r) for f32, NHWC, stride 1, one group, kernels r x r, 1 x r and r x 1 (Lavin, Gray 2015,
+ * arXiv:1509.09308). Tiles of t = m + r - 1 source pixels a side are transformed, multiplied by the
+ * transformed weights, one matrix product for each position in a tile, and transformed back to m output
+ * pixels a side.
  *
  * A block of tiles goes through all three stages before the next begins. Its transformed tiles and products
  * are to stay in the second-level cache; but each block reads all transformed weights, so where these do not
@@ -14,16 +15,25 @@
 #include <immintrin.h>
 #endif
 
-enum { LEAST_TILES = 24, STREAM_TILES = 48, TILE_MAX = 64, DEFAULT_L2 = 1 << 20 };
+enum { LEAST_TILES = 24, STREAM_TILES = 48, GROUP = 4, TILE_MAX = 64, DEFAULT_L2 = 1 << 20 };
+enum { BOTH, ACROSS, DOWN, SHAPES }; /* where the kernel has r taps, not one */
 
-/* The inner loops for one instruction set: see winograd_isa.h. Index of in and out: m / 2 - 1. Rows of v and
- * of products, and bias, are padded to whole vectors; planes are `plane` floats apart. */
+/* Kernel and tile, and the matrices G between them. */
+typedef struct weights_plan {
+    int kh, kw, th, tw;
+    double gh[8][7], gw[8][7];
+} weights_plan;
+
+/* The inner loops for one instruction set: see winograd_isa.h. Indices: t / 2 - 2, r / 2 - 1, shape. Rows of
+ * v and of products, and bias, are padded to whole vectors; planes are `plane` floats apart. */
+typedef void transform_in(const float *const *src, int64_t channels, float *v, int64_t plane);
+typedef void transform_out(const float *products, int64_t plane, int64_t channels, const float *bias,
+                           float lo, float hi, float *const *dst);
 typedef struct loops {
     int lanes;
-    void (*in[3])(const float *const *src, int64_t channels, float *v, int64_t plane);
-    void (*out[3])(const float *products, int64_t plane, int64_t channels, const float *bias, float lo,
-                   float hi, float *const *dst);
-    void (*weights)(int t, const double (*g)[3], const float *w, int64_t ic, int64_t oc, int64_t oc_up,
+    transform_in *in[3][SHAPES];
+    transform_out *out[3][3][SHAPES];
+    void (*weights)(const weights_plan *plan, const float *w, int64_t ic, int64_t oc, int64_t oc_up,
                     float *block, float *out);
     void (*multiply)(const float *a, int64_t lda, int64_t count, int64_t steps, const float *w, int64_t oc_up,
                      float *out, int64_t ld);
@@ -72,7 +82,10 @@ typedef struct winograd {
     cw_problem p;
     cw_sizes sizes;
     const loops *isa;
-    int64_t m, positions;        /* output pixels along a tile's side; (m + 2)^2 */
+    transform_in *in;
+    transform_out *out;
+    int th, tw;                  /* a tile's source pixels */
+    int64_t mh, mw, positions;   /* its output pixels; th * tw */
     int64_t across, down, tiles; /* tiles in a row, rows in an image, tiles in all */
     int64_t block;               /* tiles */
     int64_t oc_up;               /* oc rounded up to whole vectors */
@@ -85,9 +98,12 @@ typedef struct winograd {
     float lo, hi;
 } winograd;
 
-const char *cw_winograd_why_not(const cw_problem *p) {
+static const char *why_not(const cw_problem *p, int r) {
+    static const char *const sizes[] = {"3x3, 1x3 and 3x1 kernels only", "5x5, 1x5 and 5x1 kernels only",
+                                        "7x7, 1x7 and 7x1 kernels only"};
     if (p->prec != CW_F32) return "f32 only";
-    if (p->kh != 3 || p->kw != 3) return "3x3 kernels only";
+    if ((p->kh != r && p->kh != 1) || (p->kw != r && p->kw != 1) || p->kh * p->kw == 1)
+        return sizes[r / 2 - 1];
     if (p->sh != 1 || p->sw != 1) return "stride 1 only";
     if (p->dh != 0 || p->dw != 0) return "no dilation";
     if (p->g != 1) return "one group only";
@@ -96,23 +112,20 @@ const char *cw_winograd_why_not(const cw_problem *p) {
 
 /* ---- Preparing ---- */
 
-/* G, (m + 2) x 3. */
-#define SQRT2 1.4142135623730951
-static const double g_2[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
-static const double g_4[6][3] = {{1, 0, 0},
-                                 {-2.0 / 3, -SQRT2 / 3, -1.0 / 3},
-                                 {-2.0 / 3, SQRT2 / 3, -1.0 / 3},
-                                 {1.0 / 6, SQRT2 / 6, 1.0 / 3},
-                                 {1.0 / 6, -SQRT2 / 6, 1.0 / 3},
-                                 {0, 0, 1}};
-static const double g_6[8][3] = {{1, 0, 0},
-                                 {-2.0 / 9, -2.0 / 9, -2.0 / 9},
-                                 {-2.0 / 9, 2.0 / 9, -2.0 / 9},
-                                 {1.0 / 90, 1.0 / 45, 2.0 / 45},
-                                 {1.0 / 90, -1.0 / 45, 2.0 / 45},
-                                 {32.0 / 45, 16.0 / 45, 8.0 / 45},
-                                 {32.0 / 45, -16.0 / 45, 8.0 / 45},
-                                 {0, 0, 1}};
+/* G of t points and r taps: the powers of each point over its distances from the others, those of points that
+ * come with both signs; of 0 the sign is in B^T. */
+static void fill_g(int t, int r, double g[8][7]) {
+    static const double positive[3][3] = {{1}, {0.70710678118654752, 1.4142135623730951}, {1, 2, 0.5}};
+    const double *points = positive[t / 2 - 2];
+    g[0][0] = 1;
+    for (int i = 1; i < t - 1; i++) {
+        double x = points[(i - 1) / 2], power = 1, distances = 2 * x * x;
+        for (int k = 0; k < (t - 2) / 2; k++)
+            if (k != (i - 1) / 2) distances *= x * x - points[k] * points[k];
+        for (int k = 0; k < r; k++, power *= i % 2 ? x : -x) g[i][k] = power / distances;
+    }
+    g[t - 1][r - 1] = 1;
+}
 
 static void destroy(cw_kernel *kernel) {
     winograd *d = (winograd *)kernel;
@@ -129,14 +142,20 @@ static int64_t row_floats(int64_t channels, int64_t rows_apart) {
     return floats % rows_apart == 0 ? floats + 16 : floats;
 }
 
-static void set_sizes(winograd *d, int64_t m, const loops *isa, const cw_problem *p, int64_t l2) {
-    d->m = m;
+static void set_sizes(winograd *d, int m, int r, const loops *isa, const cw_problem *p, int64_t l2) {
+    int t = m + r - 1, shape = p->kh == 1 ? ACROSS : p->kw == 1 ? DOWN : BOTH;
     d->isa = isa;
+    d->in = isa->in[t / 2 - 2][shape];
+    d->out = isa->out[t / 2 - 2][r / 2 - 1][shape];
     d->p = *p;
     cw_problem_sizes(p, &d->sizes);
-    d->positions = (m + 2) * (m + 2);
-    d->across = cw_ceil_div(d->sizes.ow, m);
-    d->down = cw_ceil_div(d->sizes.oh, m);
+    d->th = p->kh == 1 ? 1 : t;
+    d->tw = p->kw == 1 ? 1 : t;
+    d->mh = p->kh == 1 ? 1 : m;
+    d->mw = p->kw == 1 ? 1 : m;
+    d->positions = d->th * d->tw;
+    d->across = cw_ceil_div(d->sizes.ow, d->mw);
+    d->down = cw_ceil_div(d->sizes.oh, d->mh);
     d->tiles = p->mb * d->down * d->across;
     d->oc_up = cw_ceil_div(p->oc, isa->lanes) * isa->lanes;
     d->in_ld = row_floats(p->ic, 256);
@@ -162,19 +181,19 @@ static size_t workspace_of(const winograd *d) {
     return (size_t)(d->p.threads * (d->in_floats + d->out_floats)) * sizeof(float);
 }
 
-static size_t workspace(int64_t m, const cw_impl *impl, const cw_problem *p) {
+static size_t workspace(int m, int r, const cw_impl *impl, const cw_problem *p) {
     const cw_machine *machine = ((const cw_own_impl *)impl)->machine;
     winograd d;
-    set_sizes(&d, m, isa_for(machine), p, machine->l2);
+    set_sizes(&d, m, r, isa_for(machine), p, machine->l2);
     return workspace_of(&d);
 }
 
-static cw_status prepare(int64_t m, const cw_impl *impl, const cw_problem *p, const cw_conv_args *args,
+static cw_status prepare(int m, int r, const cw_impl *impl, const cw_problem *p, const cw_conv_args *args,
                          cw_kernel **out, cw_error *err) {
     const cw_machine *machine = ((const cw_own_impl *)impl)->machine;
     winograd *d = cw_alloc(sizeof *d);
     if (!d) return cw_fail_memory(err);
-    set_sizes(d, m, isa_for(machine), p, machine->l2);
+    set_sizes(d, m, r, isa_for(machine), p, machine->l2);
     int64_t beyond = 2 * d->isa->lanes; /* columns that the last products look ahead to */
     d->weights = cw_alloc_unset((size_t)((d->positions * d->oc_up + beyond) * p->ic), sizeof *d->weights);
     d->bias = cw_alloc_n((size_t)d->oc_up, sizeof *d->bias);
@@ -185,11 +204,12 @@ static cw_status prepare(int64_t m, const cw_impl *impl, const cw_problem *p, co
         destroy(&d->base);
         return cw_fail_memory(err);
     }
-    d->isa->weights((int)m + 2,
-                    m == 2   ? g_2
-                    : m == 4 ? g_4
-                             : g_6,
-                    args->weights, p->ic, p->oc, d->oc_up, block, d->weights);
+    weights_plan plan = {p->kh, p->kw, d->th, d->tw, {{0}}, {{0}}};
+    if (p->kh == 1) plan.gh[0][0] = 1;
+    if (p->kw == 1) plan.gw[0][0] = 1;
+    if (p->kh > 1) fill_g(d->th, r, plan.gh);
+    if (p->kw > 1) fill_g(d->tw, r, plan.gw);
+    d->isa->weights(&plan, args->weights, p->ic, p->oc, d->oc_up, block, d->weights);
     cw_free(block);
     if (args->bias) memcpy(d->bias, args->bias, (size_t)p->oc * sizeof *d->bias);
     d->lo = args->lo;
@@ -201,56 +221,58 @@ static cw_status prepare(int64_t m, const cw_impl *impl, const cw_problem *p, co
     return CW_OK;
 }
 
-#define CW_WINOGRAD(m)                                                                                       \
-    size_t cw_winograd_f##m##x3_workspace(const cw_impl *impl, const cw_problem *p) {                        \
-        return workspace(m, impl, p);                                                                        \
+#define CW_WINOGRAD(m, r)                                                                                    \
+    const char *cw_winograd_f##m##x##r##_why_not(const cw_problem *p) {                                      \
+        return why_not(p, r);                                                                                \
     }                                                                                                        \
-    cw_status cw_winograd_f##m##x3_prepare(const cw_impl *impl, const cw_problem *p,                         \
-                                           const cw_conv_args *args, cw_kernel **out, cw_error *err) {       \
-        return prepare(m, impl, p, args, out, err);                                                          \
+    size_t cw_winograd_f##m##x##r##_workspace(const cw_impl *impl, const cw_problem *p) {                    \
+        return workspace(m, r, impl, p);                                                                     \
+    }                                                                                                        \
+    cw_status cw_winograd_f##m##x##r##_prepare(const cw_impl *impl, const cw_problem *p,                     \
+                                               const cw_conv_args *args, cw_kernel **out, cw_error *err) {   \
+        return prepare(m, r, impl, p, args, out, err);                                                       \
     }
-CW_WINOGRAD(2)
-CW_WINOGRAD(4)
-CW_WINOGRAD(6)
+CW_WINOGRADS(CW_WINOGRAD)
 #undef CW_WINOGRAD
 
 /* ---- Running ---- */
 
 /* Image and first output pixel of a tile. */
 static void find_tile(const winograd *d, int64_t index, int64_t *image, int64_t *y, int64_t *x) {
-    *x = index % d->across * d->m;
-    *y = index / d->across % d->down * d->m;
+    *x = index % d->across * d->mw;
+    *y = index / d->across % d->down * d->mh;
     *image = index / d->across / d->down;
 }
 
-static void transform_in(const winograd *d, const float *src, int64_t index, float *v) {
+static void take_tile(const winograd *d, const float *src, int64_t index, float *v) {
     const cw_problem *p = &d->p;
     const float *pixels[TILE_MAX];
-    int64_t image, oy, ox, t = d->m + 2;
+    int64_t image, oy, ox;
     find_tile(d, index, &image, &oy, &ox);
-    for (int64_t i = 0; i < t; i++) {
+    for (int64_t i = 0; i < d->th; i++) {
         int64_t y = oy - p->pt + i;
         const float *row = src + ((image * p->ih + y) * p->iw + ox - p->pl) * p->ic;
         bool inside = y >= 0 && y < p->ih;
-        for (int64_t j = 0; j < t; j++) {
+        for (int64_t j = 0; j < d->tw; j++) {
             int64_t x = ox - p->pl + j;
-            pixels[i * t + j] = inside && x >= 0 && x < p->iw ? row + j * p->ic : d->zeros;
+            pixels[i * d->tw + j] = inside && x >= 0 && x < p->iw ? row + j * p->ic : d->zeros;
         }
     }
-    d->isa->in[d->m / 2 - 1](pixels, p->ic, v, d->in_plane);
+    d->in(pixels, p->ic, v, d->in_plane);
 }
 
-static void transform_out(const winograd *d, const float *products, int64_t index, float *dst) {
+static void give_tile(const winograd *d, const float *products, int64_t index, float *dst) {
     float *pixels[TILE_MAX];
-    int64_t image, oy, ox, m = d->m;
+    int64_t image, oy, ox;
     find_tile(d, index, &image, &oy, &ox);
-    for (int64_t i = 0; i < m; i++)
-        for (int64_t j = 0; j < m; j++) {
+    for (int64_t i = 0; i < d->mh; i++)
+        for (int64_t j = 0; j < d->mw; j++) {
             int64_t y = oy + i, x = ox + j;
             bool inside = y < d->sizes.oh && x < d->sizes.ow;
-            pixels[i * m + j] = inside ? dst + ((image * d->sizes.oh + y) * d->sizes.ow + x) * d->p.oc : NULL;
+            pixels[i * d->mw + j] =
+                inside ? dst + ((image * d->sizes.oh + y) * d->sizes.ow + x) * d->p.oc : NULL;
         }
-    d->isa->out[m / 2 - 1](products, d->out_plane, d->p.oc, d->bias, d->lo, d->hi, pixels);
+    d->out(products, d->out_plane, d->p.oc, d->bias, d->lo, d->hi, pixels);
 }
 
 static cw_status run(cw_kernel *kernel, const void *src, void *dst, void *workspace) {
@@ -262,11 +284,11 @@ static cw_status run(cw_kernel *kernel, const void *src, void *dst, void *worksp
         float *products = v + d->in_floats;
         int64_t first = block * d->block;
         int64_t count = d->tiles - first < d->block ? d->tiles - first : d->block;
-        for (int64_t i = 0; i < count; i++) transform_in(d, src, first + i, v + i * d->in_ld);
+        for (int64_t i = 0; i < count; i++) take_tile(d, src, first + i, v + i * d->in_ld);
         for (int64_t i = 0; i < d->positions; i++)
             d->isa->multiply(v + i * d->in_plane, d->in_ld, count, d->p.ic, d->weights + i * weights,
                              d->oc_up, products + i * d->out_plane, d->out_ld);
-        for (int64_t i = 0; i < count; i++) transform_out(d, products + i * d->out_ld, first + i, dst);
+        for (int64_t i = 0; i < count; i++) give_tile(d, products + i * d->out_ld, first + i, dst);
     }
     return CW_OK;
 }

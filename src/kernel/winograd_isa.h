@@ -4,15 +4,18 @@
  * broadcast fit the registers), CW_CLAMP(v, lo, hi) on vectors, a NaN staying one. All are undefined at the
  * end. Vectors run along channels.
  *
- * Transforms: Lavin, Gray 2015 (arXiv:1509.09308), by the construction of Cook and Toom at the points 0, 1,
- * -1 and infinity for F(2,3); 0, +-sqrt(1/2), +-sqrt(2) and infinity for F(4,3), whose largest error is a
- * quarter of that of the usual points 1 and 2 (how points matter: Barabasz, Anderson, Soodhalter, Gregg 2020,
- * arXiv:1803.10986); 0, +-1, +-2, +-1/2 and infinity for F(6,3). */
+ * Transforms: Lavin, Gray 2015 (arXiv:1509.09308), by the construction of Cook and Toom: tiles of t values at
+ * t - 1 points and infinity. t = 4: 0, 1, -1; t = 6: 0, +-sqrt(1/2), +-sqrt(2), with which the largest error
+ * of F(4,3) is a quarter of that with the usual 1 and 2 (how points matter: Barabasz, Anderson, Soodhalter,
+ * Gregg 2020, arXiv:1803.10986); t = 8: 0, +-1, +-2, +-1/2. A kernel of r taps leaves t - r + 1 outputs;
+ * where the kernel has one tap in a direction, tiles are one pixel wide there. */
 
 #define floats    CW_ISA(floats)
+#define doubles   CW_ISA(doubles)
 #define CW_INLINE CW_TARGET __attribute__((always_inline)) static inline
 #define CW_UNROLL _Pragma("GCC unroll 16")
 typedef float floats __attribute__((vector_size(CW_LANES * 4), aligned(4), may_alias));
+typedef double doubles __attribute__((vector_size(CW_LANES * 4), may_alias));
 
 CW_INLINE floats CW_ISA(load)(const float *x, int64_t n) {
     if (n == CW_LANES) return *(const floats *)x;
@@ -30,14 +33,16 @@ CW_INLINE void CW_ISA(store)(float *x, floats v, int64_t n) {
 
 /* ---- Transforms ---- */
 
-/* out = B^T d, m + 2 values each. */
-CW_INLINE void CW_ISA(in_1d)(int m, const floats *d, floats *out) {
-    if (m == 2) {
+/* out = B^T d, t values each. */
+CW_INLINE void CW_ISA(in_1d)(int t, const floats *d, floats *out) {
+    if (t == 1) {
+        out[0] = d[0];
+    } else if (t == 4) {
         out[0] = d[0] - d[2];
         out[1] = d[1] + d[2];
         out[2] = d[2] - d[1];
-        out[3] = d[1] - d[3];
-    } else if (m == 4) {
+        out[3] = d[3] - d[1];
+    } else if (t == 6) {
         floats even = d[4] - 2.0f * d[2], odd = CW_ROOT / 2 * (d[3] - 2.0f * d[1]);
         floats even2 = d[4] - 0.5f * d[2], odd2 = CW_ROOT * (d[3] - 0.5f * d[1]);
         out[0] = d[0] - 2.5f * d[2] + d[4];
@@ -61,116 +66,176 @@ CW_INLINE void CW_ISA(in_1d)(int m, const floats *d, floats *out) {
     }
 }
 
-/* out = A^T v: m values from m + 2. */
-CW_INLINE void CW_ISA(out_1d)(int m, const floats *v, floats *out) {
-    floats sum = v[1] + v[2], difference = v[1] - v[2];
-    if (m == 2) {
-        out[0] = v[0] + sum;
-        out[1] = difference - v[3];
-    } else if (m == 4) {
+/* out = A^T v: the first m of the powers of the points, and the point at infinity in the last. */
+CW_INLINE void CW_ISA(out_1d)(int t, int m, const floats *v, floats *out) {
+    if (t == 1) {
+        out[0] = v[0];
+        return;
+    }
+    floats sum = v[1] + v[2], difference = v[1] - v[2], y[6];
+    if (t == 4) {
+        y[0] = v[0] + sum;
+        y[1] = difference;
+    } else if (t == 6) {
         floats sum2 = v[3] + v[4], difference2 = v[3] - v[4];
-        out[0] = v[0] + sum + sum2;
-        out[1] = CW_ROOT / 2 * difference + CW_ROOT * difference2;
-        out[2] = 0.5f * sum + 2.0f * sum2;
-        out[3] = CW_ROOT / 4 * difference + 2 * CW_ROOT * difference2 + v[5];
+        y[0] = v[0] + sum + sum2;
+        y[1] = CW_ROOT / 2 * difference + CW_ROOT * difference2;
+        y[2] = 0.5f * sum + 2.0f * sum2;
+        y[3] = CW_ROOT / 4 * difference + 2 * CW_ROOT * difference2;
     } else {
         floats sum2 = v[3] + v[4], difference2 = v[3] - v[4];
         floats sum3 = v[5] + v[6], difference3 = v[5] - v[6];
-        out[0] = v[0] + sum + sum2 + sum3;
-        out[1] = difference + 2.0f * difference2 + 0.5f * difference3;
-        out[2] = sum + 4.0f * sum2 + 0.25f * sum3;
-        out[3] = difference + 8.0f * difference2 + 0.125f * difference3;
-        out[4] = sum + 16.0f * sum2 + 0.0625f * sum3;
-        out[5] = difference + 32.0f * difference2 + 0.03125f * difference3 + v[7];
+        y[0] = v[0] + sum + sum2 + sum3;
+        y[1] = difference + 2.0f * difference2 + 0.5f * difference3;
+        y[2] = sum + 4.0f * sum2 + 0.25f * sum3;
+        y[3] = difference + 8.0f * difference2 + 0.125f * difference3;
+        y[4] = sum + 16.0f * sum2 + 0.0625f * sum3;
+        y[5] = difference + 32.0f * difference2 + 0.03125f * difference3;
     }
+    y[m - 1] += v[t - 1];
+    CW_UNROLL for (int i = 0; i < m; i++) out[i] = y[i];
 }
 
-/* n channels of (m + 2)^2 source pixels to as many planes of v, which get whole vectors. */
-CW_INLINE void CW_ISA(in_2d)(int m, const float *const *src, int64_t c, int64_t n, float *v, int64_t plane) {
-    const int t = m + 2;
-    floats grid[64], d[8], u[8];
-    for (int i = 0; i < t; i++) {
-        CW_UNROLL for (int j = 0; j < t; j++) d[j] = CW_ISA(load)(src[i * t + j] + c, n);
-        CW_ISA(in_1d)(m, d, u);
-        CW_UNROLL for (int j = 0; j < t; j++) grid[i * t + j] = u[j];
-    }
-    for (int j = 0; j < t; j++) {
-        CW_UNROLL for (int i = 0; i < t; i++) d[i] = grid[i * t + j];
-        CW_ISA(in_1d)(m, d, u);
-        CW_UNROLL for (int i = 0; i < t; i++) * (floats *)(v + (i * t + j) * plane + c) = u[i];
-    }
-}
-
-/* (m + 2)^2 planes of products to n channels of m^2 destination pixels (NULL = outside the image). */
-CW_INLINE void CW_ISA(out_2d)(int m, const float *products, int64_t plane, int64_t c, int64_t n,
-                              const float *bias, float lo, float hi, float *const *dst) {
-    const int t = m + 2;
-    const floats least = lo - (floats){0}, most = hi - (floats){0}, b = *(const floats *)(bias + c);
-    floats grid[64], v[8], y[8];
-    for (int j = 0; j < t; j++) {
-        CW_UNROLL for (int i = 0; i < t; i++) v[i] = *(const floats *)(products + (i * t + j) * plane + c);
-        CW_ISA(out_1d)(m, v, y);
-        CW_UNROLL for (int i = 0; i < m; i++) grid[i * t + j] = y[i];
-    }
-    for (int i = 0; i < m; i++) {
-        CW_UNROLL for (int j = 0; j < t; j++) v[j] = grid[i * t + j];
-        CW_ISA(out_1d)(m, v, y);
-        CW_UNROLL for (int j = 0; j < m; j++) {
-            floats value = y[j] + b;
-            if (dst[i * m + j]) CW_ISA(store)(dst[i * m + j] + c, CW_CLAMP(value, least, most), n);
+/* `vectors` vectors of channels from c on, the last of n channels, of th x tw source pixels, to as many
+ * planes of v, which get whole vectors. Several vectors at a time: planes lie on different pages, of which a
+ * processor can write to few at once. */
+CW_INLINE void CW_ISA(in_2d)(int th, int tw, const float *const *src, int64_t c, int vectors, int64_t n,
+                             float *v, int64_t plane) {
+    floats grid[64][GROUP], d[8], u[8];
+    for (int i = 0; i < th; i++)
+        for (int q = 0; q < vectors; q++) {
+            CW_UNROLL for (int j = 0; j < tw; j++) d[j] = CW_ISA(load)(src[i * tw + j] + c + q * CW_LANES, n);
+            CW_ISA(in_1d)(tw, d, u);
+            CW_UNROLL for (int j = 0; j < tw; j++) grid[i * tw + j][q] = u[j];
         }
-    }
+    for (int j = 0; j < tw; j++)
+        for (int q = 0; q < vectors; q++) {
+            CW_UNROLL for (int i = 0; i < th; i++) d[i] = grid[i * tw + j][q];
+            CW_ISA(in_1d)(th, d, u);
+            CW_UNROLL for (int i = 0; i < th; i++) * (floats *)(v + (i * tw + j) * plane + c + q * CW_LANES) =
+                u[i];
+        }
 }
 
-/* n input channels of one output channel's nine taps, ic apart, to t^2 vectors, CW_LANES^2 floats from each
- * to the next. In double: the rounding of weights is to be that of one float. */
-CW_INLINE void CW_ISA(weights_2d)(int t, const double (*g)[3], const float *w, int64_t ic, int64_t n,
+/* th x tw planes of products to mh x mw destination pixels (NULL = outside the image), channels as in in_2d.
+ */
+CW_INLINE void CW_ISA(out_2d)(int th, int tw, int mh, int mw, const float *products, int64_t plane, int64_t c,
+                              int vectors, int64_t n, const float *bias, float lo, float hi,
+                              float *const *dst) {
+    const floats least = lo - (floats){0}, most = hi - (floats){0};
+    floats grid[48][GROUP], v[8], y[8];
+    for (int j = 0; j < tw; j++)
+        for (int q = 0; q < vectors; q++) {
+            CW_UNROLL for (int i = 0; i < th; i++) v[i] =
+                *(const floats *)(products + (i * tw + j) * plane + c + q * CW_LANES);
+            CW_ISA(out_1d)(th, mh, v, y);
+            CW_UNROLL for (int i = 0; i < mh; i++) grid[i * tw + j][q] = y[i];
+        }
+    for (int i = 0; i < mh; i++)
+        for (int q = 0; q < vectors; q++) {
+            const floats b = *(const floats *)(bias + c + q * CW_LANES);
+            CW_UNROLL for (int j = 0; j < tw; j++) v[j] = grid[i * tw + j][q];
+            CW_ISA(out_1d)(tw, mw, v, y);
+            CW_UNROLL for (int j = 0; j < mw; j++) {
+                floats value = y[j] + b;
+                if (dst[i * mw + j])
+                    CW_ISA(store)(dst[i * mw + j] + c + q * CW_LANES, CW_CLAMP(value, least, most), n);
+            }
+        }
+}
+
+/* All channels: groups of vectors, single vectors, the rest. */
+CW_INLINE void CW_ISA(in_all)(int th, int tw, const float *const *src, int64_t channels, float *v,
+                              int64_t plane) {
+    int64_t c = 0;
+    for (; c + GROUP * CW_LANES <= channels; c += GROUP * CW_LANES)
+        CW_ISA(in_2d)(th, tw, src, c, GROUP, CW_LANES, v, plane);
+    for (; c + CW_LANES <= channels; c += CW_LANES) CW_ISA(in_2d)(th, tw, src, c, 1, CW_LANES, v, plane);
+    if (c < channels) CW_ISA(in_2d)(th, tw, src, c, 1, channels - c, v, plane);
+}
+
+CW_INLINE void CW_ISA(out_all)(int th, int tw, int r, const float *products, int64_t plane, int64_t channels,
+                               const float *bias, float lo, float hi, float *const *dst) {
+    const int mh = th == 1 ? 1 : th - r + 1, mw = tw == 1 ? 1 : tw - r + 1;
+    int64_t c = 0;
+    for (; c + GROUP * CW_LANES <= channels; c += GROUP * CW_LANES)
+        CW_ISA(out_2d)(th, tw, mh, mw, products, plane, c, GROUP, CW_LANES, bias, lo, hi, dst);
+    for (; c + CW_LANES <= channels; c += CW_LANES)
+        CW_ISA(out_2d)(th, tw, mh, mw, products, plane, c, 1, CW_LANES, bias, lo, hi, dst);
+    if (c < channels) CW_ISA(out_2d)(th, tw, mh, mw, products, plane, c, 1, channels - c, bias, lo, hi, dst);
+}
+
+#define CW_IN(th, tw)                                                                                        \
+    CW_TARGET static void CW_ISA(in_##th##_##tw)(const float *const *src, int64_t channels, float *v,        \
+                                                 int64_t plane) {                                            \
+        CW_ISA(in_all)(th, tw, src, channels, v, plane);                                                     \
+    }
+#define CW_OUT(th, tw, r)                                                                                    \
+    CW_TARGET static void CW_ISA(out_##th##_##tw##_##r)(const float *products, int64_t plane,                \
+                                                        int64_t channels, const float *bias, float lo,       \
+                                                        float hi, float *const *dst) {                       \
+        CW_ISA(out_all)(th, tw, r, products, plane, channels, bias, lo, hi, dst);                            \
+    }
+#define CW_INS(t)     CW_IN(t, t) CW_IN(1, t) CW_IN(t, 1)
+#define CW_OUTS(t, r) CW_OUT(t, t, r) CW_OUT(1, t, r) CW_OUT(t, 1, r)
+CW_INS(4)
+CW_INS(6)
+CW_INS(8)
+CW_OUTS(4, 3)
+CW_OUTS(6, 3)
+CW_OUTS(8, 3)
+CW_OUTS(6, 5)
+CW_OUTS(8, 5)
+CW_OUTS(8, 7)
+
+/* n input channels of one output channel's taps, ic apart, to th x tw vectors, CW_LANES^2 floats from each to
+ * the next. In double: the rounding of weights is to be that of one float. */
+CW_INLINE void CW_ISA(weights_2d)(const weights_plan *plan, const float *w, int64_t ic, int64_t n,
                                   float *to) {
-    double half[8][3][CW_LANES];
-    for (int b = 0; b < 3; b++) {
-        floats w0 = CW_ISA(load)(w + b * ic, n), w1 = CW_ISA(load)(w + (3 + b) * ic, n);
-        floats w2 = CW_ISA(load)(w + (6 + b) * ic, n);
-        for (int i = 0; i < t; i++)
-            for (int l = 0; l < CW_LANES; l++)
-                half[i][b][l] = g[i][0] * (double)w0[l] + g[i][1] * (double)w1[l] + g[i][2] * (double)w2[l];
+    const int kh = plan->kh, kw = plan->kw;
+    doubles tap[49][2], half[8][7][2];
+    for (int i = 0; i < kh * kw; i++) {
+        floats values = CW_ISA(load)(w + i * ic, n);
+        double all[CW_LANES];
+        for (int l = 0; l < CW_LANES; l++) all[l] = (double)values[l];
+        memcpy(tap[i], all, sizeof all);
     }
-    for (int i = 0; i < t; i++)
-        for (int j = 0; j < t; j++, to += CW_LANES * CW_LANES) {
-            for (int l = 0; l < CW_LANES; l++)
-                to[l] = (float)(g[j][0] * half[i][0][l] + g[j][1] * half[i][1][l] + g[j][2] * half[i][2][l]);
+    for (int i = 0; i < plan->th; i++)
+        for (int b = 0; b < kw; b++) {
+            doubles low = {0}, high = {0};
+            for (int a = 0; a < kh; a++) {
+                low += plan->gh[i][a] * tap[a * kw + b][0];
+                high += plan->gh[i][a] * tap[a * kw + b][1];
+            }
+            half[i][b][0] = low;
+            half[i][b][1] = high;
+        }
+    for (int i = 0; i < plan->th; i++)
+        for (int j = 0; j < plan->tw; j++, to += CW_LANES * CW_LANES) {
+            doubles sum[2] = {{0}, {0}};
+            for (int b = 0; b < kw; b++) {
+                sum[0] += plan->gw[j][b] * half[i][b][0];
+                sum[1] += plan->gw[j][b] * half[i][b][1];
+            }
+            double all[CW_LANES];
+            memcpy(all, sum, sizeof all);
+            for (int l = 0; l < CW_LANES; l++) to[l] = (float)all[l];
         }
 }
 
-#define CW_TRANSFORMS(m)                                                                                     \
-    CW_TARGET static void CW_ISA(in_##m)(const float *const *src, int64_t channels, float *v,                \
-                                         int64_t plane) {                                                    \
-        int64_t c = 0;                                                                                       \
-        for (; c + CW_LANES <= channels; c += CW_LANES) CW_ISA(in_2d)(m, src, c, CW_LANES, v, plane);        \
-        if (c < channels) CW_ISA(in_2d)(m, src, c, channels - c, v, plane);                                  \
-    }                                                                                                        \
-    CW_TARGET static void CW_ISA(out_##m)(const float *products, int64_t plane, int64_t channels,            \
-                                          const float *bias, float lo, float hi, float *const *dst) {        \
-        int64_t c = 0;                                                                                       \
-        for (; c + CW_LANES <= channels; c += CW_LANES)                                                      \
-            CW_ISA(out_2d)(m, products, plane, c, CW_LANES, bias, lo, hi, dst);                              \
-        if (c < channels) CW_ISA(out_2d)(m, products, plane, c, channels - c, bias, lo, hi, dst);            \
-    }
-CW_TRANSFORMS(2)
-CW_TRANSFORMS(4)
-CW_TRANSFORMS(6)
-
-/* All of a convolution's weights, LANES by LANES channels at a time: transformed into `block` (t^2 x LANES^2
- * floats), from where whole lines go to their places, which are far apart. */
-CW_TARGET static void CW_ISA(weights)(int t, const double (*g)[3], const float *w, int64_t ic, int64_t oc,
+/* All of a convolution's weights, LANES by LANES channels at a time: transformed into `block` (positions x
+ * LANES^2 floats), from where whole lines go to their places, which are far apart. */
+CW_TARGET static void CW_ISA(weights)(const weights_plan *plan, const float *w, int64_t ic, int64_t oc,
                                       int64_t oc_up, float *block, float *out) {
+    int64_t taps = plan->kh * plan->kw, positions = plan->th * plan->tw;
     for (int64_t c = 0; c < oc; c += CW_LANES) {
         int64_t group = c / (2 * CW_LANES) * (2 * CW_LANES);
         int64_t width = oc_up - group > CW_LANES ? 2 * CW_LANES : CW_LANES;
         for (int64_t k = 0; k < ic; k += CW_LANES) {
             int64_t n = ic - k < CW_LANES ? ic - k : CW_LANES;
             for (int64_t i = 0; i < CW_LANES && c + i < oc; i++)
-                CW_ISA(weights_2d)(t, g, w + (c + i) * 9 * ic + k, ic, n, block + i * CW_LANES);
-            for (int64_t i = 0; i < t * t; i++) {
+                CW_ISA(weights_2d)(plan, w + (c + i) * taps * ic + k, ic, n, block + i * CW_LANES);
+            for (int64_t i = 0; i < positions; i++) {
                 const float *from = block + i * CW_LANES * CW_LANES;
                 float *to = out + (i * oc_up + group) * ic + k * width + c - group;
                 for (int64_t l = 0; l < n; l++, from++, to += width)
@@ -263,16 +328,27 @@ CW_TARGET static void CW_ISA(multiply)(const float *a, int64_t lda, int64_t coun
 
 static const loops CW_ISA(isa) = {
     .lanes = CW_LANES,
-    .in = {CW_ISA(in_2), CW_ISA(in_4), CW_ISA(in_6)},
-    .out = {CW_ISA(out_2), CW_ISA(out_4), CW_ISA(out_6)},
+    .in = {{CW_ISA(in_4_4), CW_ISA(in_1_4), CW_ISA(in_4_1)},
+           {CW_ISA(in_6_6), CW_ISA(in_1_6), CW_ISA(in_6_1)},
+           {CW_ISA(in_8_8), CW_ISA(in_1_8), CW_ISA(in_8_1)}},
+    .out = {{{CW_ISA(out_4_4_3), CW_ISA(out_1_4_3), CW_ISA(out_4_1_3)}},
+            {{CW_ISA(out_6_6_3), CW_ISA(out_1_6_3), CW_ISA(out_6_1_3)},
+             {CW_ISA(out_6_6_5), CW_ISA(out_1_6_5), CW_ISA(out_6_1_5)}},
+            {{CW_ISA(out_8_8_3), CW_ISA(out_1_8_3), CW_ISA(out_8_1_3)},
+             {CW_ISA(out_8_8_5), CW_ISA(out_1_8_5), CW_ISA(out_8_1_5)},
+             {CW_ISA(out_8_8_7), CW_ISA(out_1_8_7), CW_ISA(out_8_1_7)}}},
     .weights = CW_ISA(weights),
     .multiply = CW_ISA(multiply),
 };
 
+#undef CW_INS
+#undef CW_OUTS
+#undef CW_IN
+#undef CW_OUT
 #undef CW_MUL
-#undef CW_TRANSFORMS
 #undef CW_UNROLL
 #undef CW_INLINE
+#undef doubles
 #undef floats
 #undef CW_ISA
 #undef CW_TARGET

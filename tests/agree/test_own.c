@@ -3,9 +3,22 @@
 #include "agree.h"
 
 static const char *const texts[] = {
-    "ic17ih9oc37kh3ph1", "ic3ih15oc16kh7sh2ph3",      "ic40ih5oc24kh1",        "g3ic9ih7oc15kh3ph1",
-    "ic5ih11oc7kh9ph4",  "g33ic33ih9oc33kh3ph1",      "g7ic7ih9oc21kh3sh2ph1", "mb2ic8ih10oc70kh3ph1",
-    "ic1ih1oc1kh1",      "mb2ic35ih41iw37oc51kh3ph1",
+    "ic17ih9oc37kh3ph1",
+    "ic3ih15oc16kh7sh2ph3",
+    "ic40ih5oc24kh1",
+    "g3ic9ih7oc15kh3ph1",
+    "ic5ih11oc7kh9ph4",
+    "g33ic33ih9oc33kh3ph1",
+    "g7ic7ih9oc21kh3sh2ph1",
+    "mb2ic8ih10oc70kh3ph1",
+    "ic1ih1oc1kh1",
+    "mb2ic35ih41iw37oc51kh3ph1",
+    "ic35ih13iw17oc20kh5ph2",
+    "ic70ih9iw21oc33kh1kw7ph0pw3",
+    "mb2ic20ih21iw9oc40kh5kw1ph2pw0",
+    "ic18ih11oc19kh7ph3",
+    "ic64ih19oc33kh3kw1ph1pw0",
+    "ic17ih9oc65kh1kw3ph0pw1",
 };
 
 /* Every version this machine can run, with every thread count, agrees with the reference. */
@@ -58,7 +71,8 @@ static void test_own__says_why_not(void **state) {
         {"ic8ih8oc8kh3ph1,u8", "own.gemm", "OpenBLAS has no 8-bit matrix product"},
         {"ic8ih8oc8kh3ph1", "own.winograd_f2x3", NULL},
         {"ic8ih8oc8kh3ph1,u8", "own.winograd_f2x3", "f32 only"},
-        {"ic8ih8oc8kh5ph2", "own.winograd_f4x3", "3x3 kernels only"},
+        {"ic8ih8oc8kh5ph2", "own.winograd_f4x3", "3x3, 1x3 and 3x1 kernels only"},
+        {"ic8ih8oc8kh1", "own.winograd_f2x7", "7x7, 1x7 and 7x1 kernels only"},
         {"ic8ih8oc8kh3sh2ph1", "own.winograd_f4x3", "stride 1 only"},
         {"ic8ih8oc8kh3dh1ph2", "own.winograd_f6x3", "no dilation"},
         {"g2ic8ih8oc8kh3ph1", "own.winograd_f4x3", "one group only"},
