@@ -47,6 +47,9 @@ struct cw_impl {
     bool deterministic;
     /* True: it may work in a layout of its own, between reorders that each run pays for. */
     bool own_layout;
+    /* True: u8 outputs are requantised in integers, twice rounded: next to a half they may be one step off.
+     */
+    bool fixed_point;
 };
 
 /* A prepared convolution; the first member of the backend's own. */

@@ -42,6 +42,9 @@ extern const cw_backend cw_backend_onednn;
 #if CW_WITH_XNNPACK
 extern const cw_backend cw_backend_xnnpack;
 #endif
+#if CW_WITH_ARMCL
+extern const cw_backend cw_backend_armcl;
+#endif
 
 /* The implementation that supports every valid problem: what a choice falls back to. */
 #define CW_LAST_RESORT "own.direct"

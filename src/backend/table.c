@@ -12,6 +12,9 @@ const cw_backend *const cw_backend_table[] = {
 #if CW_WITH_XNNPACK
     &cw_backend_xnnpack,
 #endif
+#if CW_WITH_ARMCL
+    &cw_backend_armcl,
+#endif
     NULL,
 };
 
@@ -22,6 +25,9 @@ const cw_backend_info cw_backends_absent[] = {
 #endif
 #if !CW_WITH_XNNPACK
     {"xnnpack", NULL, "libxnnpack-dev libpthreadpool-dev libcpuinfo-dev"},
+#endif
+#if !CW_WITH_ARMCL && defined(__aarch64__)
+    {"armcl", NULL, "libarm-compute-dev"},
 #endif
     {NULL, NULL, NULL},
 };

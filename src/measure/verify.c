@@ -126,7 +126,7 @@ void cw_case_release(cw_case *c) {
 static double limit_of(const cw_case *c, const cw_impl *impl) {
     bool f32 = c->problem.prec == CW_F32;
     if (!impl->exact) return f32 ? 1e-3 : c->fill == CW_FILL_NORMAL ? 16 : 96;
-    if (c->fill == CW_FILL_INTEGER) return 0;
+    if (c->fill == CW_FILL_INTEGER) return !f32 && impl->fixed_point ? 1 : 0;
     return f32 ? 1e-5 : 1;
 }
 

@@ -6,7 +6,8 @@
 #include "../../src/backend/context.h"
 #include "../../src/measure/verify.h"
 
-enum { AGREE_GUARD = 256, AGREE_BYTE = 0xA5 };
+/* AGREE_BYTE: NaN in f32, 255 in u8, so that memory that is read before it is written shows. */
+enum { AGREE_GUARD = 256, AGREE_BYTE = 0xFF };
 
 /* size bytes at a multiple of 64 with guards around; all bytes, guards included, are set: a pixel that is
  * never written shows. */
