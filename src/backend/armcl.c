@@ -71,12 +71,33 @@ typedef struct armcl_impl {
     bool nchw; /* works in NCHW whatever the problem's layout */
 } armcl_impl;
 
+/* Source and destination as the caller has them. */
+typedef struct plain_tensors {
+    size_t element;
+    int32_t src_extent[4], dst_extent[4];
+    armcl_tensor src, dst;
+} plain_tensors;
+
+static plain_tensors plain_of(const cw_problem *p) {
+    cw_sizes s;
+    cw_problem_sizes(p, &s);
+    plain_tensors t = {.element = p->prec == CW_U8 ? 1 : 4,
+                       .src_extent = {p->mb, p->ic, p->ih, p->iw},
+                       .dst_extent = {p->mb, p->oc, s.oh, s.ow}};
+    armcl_dense(&t.src, (cw_layout)p->layout, t.src_extent, t.element);
+    armcl_dense(&t.dst, (cw_layout)p->layout, t.dst_extent, t.element);
+    return t;
+}
+
+/* 0 where the library takes the tensor as it is. */
+static size_t own_bytes(const int32_t extent[4], const armcl_tensor *plain, const armcl_tensor *own) {
+    return same_place(extent, plain, own) ? 0 : own->bytes;
+}
+
 typedef struct armcl_kernel {
     cw_kernel base;
     armcl_conv *conv;
-    size_t element;
-    int32_t src_extent[4], dst_extent[4];
-    armcl_tensor src_plain, dst_plain;
+    plain_tensors plain;
 } armcl_kernel;
 
 static cw_status run(cw_kernel *kernel, const void *src, void *dst, void *workspace) {
@@ -85,13 +106,13 @@ static cw_status run(cw_kernel *kernel, const void *src, void *dst, void *worksp
 
 static cw_status src_reorder(cw_kernel *kernel, const void *plain, void *own) {
     const armcl_kernel *k = (armcl_kernel *)kernel;
-    armcl_copy(k->src_extent, k->element, &k->src_plain, plain, armcl_source(k->conv), own);
+    armcl_copy(k->plain.src_extent, k->plain.element, &k->plain.src, plain, armcl_source(k->conv), own);
     return CW_OK;
 }
 
 static cw_status dst_reorder(cw_kernel *kernel, const void *own, void *plain) {
     const armcl_kernel *k = (armcl_kernel *)kernel;
-    armcl_copy(k->dst_extent, k->element, armcl_destination(k->conv), own, &k->dst_plain, plain);
+    armcl_copy(k->plain.dst_extent, k->plain.element, armcl_destination(k->conv), own, &k->plain.dst, plain);
     return CW_OK;
 }
 
@@ -115,22 +136,12 @@ static cw_status prepare(const cw_impl *impl, const cw_problem *p, const cw_conv
         cw_free(k);
         return status;
     }
-    cw_sizes s;
-    cw_problem_sizes(p, &s);
-    k->element = p->prec == CW_U8 ? 1 : 4;
-    memcpy(k->src_extent, (int32_t[]){p->mb, p->ic, p->ih, p->iw}, sizeof k->src_extent);
-    memcpy(k->dst_extent, (int32_t[]){p->mb, p->oc, s.oh, s.ow}, sizeof k->dst_extent);
-    armcl_dense(&k->src_plain, (cw_layout)p->layout, k->src_extent, k->element);
-    armcl_dense(&k->dst_plain, (cw_layout)p->layout, k->dst_extent, k->element);
+    k->plain = plain_of(p);
     k->base = (cw_kernel){.workspace_bytes = armcl_workspace(k->conv), .run = run, .destroy = destroy};
-    if (!same_place(k->src_extent, &k->src_plain, armcl_source(k->conv))) {
-        k->base.src_own_bytes = armcl_source(k->conv)->bytes;
-        k->base.src_reorder = src_reorder;
-    }
-    if (!same_place(k->dst_extent, &k->dst_plain, armcl_destination(k->conv))) {
-        k->base.dst_own_bytes = armcl_destination(k->conv)->bytes;
-        k->base.dst_reorder = dst_reorder;
-    }
+    k->base.src_own_bytes = own_bytes(k->plain.src_extent, &k->plain.src, armcl_source(k->conv));
+    k->base.dst_own_bytes = own_bytes(k->plain.dst_extent, &k->plain.dst, armcl_destination(k->conv));
+    if (k->base.src_own_bytes) k->base.src_reorder = src_reorder;
+    if (k->base.dst_own_bytes) k->base.dst_reorder = dst_reorder;
     *out = &k->base;
     return CW_OK;
 }
@@ -175,6 +186,19 @@ static cw_status list(void *state, const cw_problem *p, cw_impl_visit *visit, vo
     return CW_OK;
 }
 
+static int64_t workspace(void *state, const cw_impl *impl, const cw_problem *p) {
+    (void)state;
+    const armcl_impl *mine = (const armcl_impl *)impl;
+    cw_problem canonical = *p;
+    cw_problem_canonical(&canonical);
+    armcl_tensor src, dst;
+    int64_t bytes = armcl_ask_workspace(&canonical, mine->function, layout_of(mine, &canonical), &src, &dst);
+    if (bytes < 0) return -1;
+    plain_tensors plain = plain_of(&canonical);
+    return cw_workspace_total((size_t)bytes, own_bytes(plain.src_extent, &plain.src, &src),
+                              own_bytes(plain.dst_extent, &plain.dst, &dst));
+}
+
 static cw_status open_state(const cw_machine *machine, void **out, cw_error *err) {
     (void)machine;
     armcl_state *s = cw_alloc(sizeof *s);
@@ -201,4 +225,5 @@ const cw_backend cw_backend_armcl = {.abi = CW_BACKEND_ABI,
                                      .open = open_state,
                                      .close = close_state,
                                      .version = version,
-                                     .list = list};
+                                     .list = list,
+                                     .workspace = workspace};

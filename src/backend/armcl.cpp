@@ -339,6 +339,26 @@ void configure(armcl_conv *c, armcl_function function, const Description &d) {
     }
 }
 
+/* All but the weights: what is known of memory is known after it. */
+std::unique_ptr<armcl_conv> configured(const cw_problem *p, armcl_function function, cw_layout layout,
+                                       const cw_conv_args *args) {
+    threads_now = static_cast<unsigned>(p->threads);
+    const Description d = describe(p, function, layout, args);
+    std::unique_ptr<armcl_conv> c(new armcl_conv());
+    c->threads = threads_now;
+    c->memory = std::make_shared<ac::MemoryManagerOnDemand>(std::make_shared<ac::BlobLifetimeManager>(),
+                                                            std::make_shared<ac::PoolManager>());
+    c->src.tensor_info = d.src;
+    c->dst.tensor_info = d.dst;
+    c->weights.allocator()->init(d.weights);
+    c->bias.allocator()->init(d.bias);
+    configure(c.get(), function, d);
+    c->src_tensor = tensor_of(c->src.tensor_info);
+    c->dst_tensor = tensor_of(c->dst.tensor_info);
+    c->memory->populate(c->space, 1);
+    return c;
+}
+
 /* Weights come as (oc, kh, kw, ic/g). */
 void fill(armcl_conv *c, const cw_problem *p, const cw_conv_args *args) {
     const bool depthwise = is_depthwise(p);
@@ -358,14 +378,22 @@ void fill(armcl_conv *c, const cw_problem *p, const cw_conv_args *args) {
                     static_cast<size_t>(p->oc) * 4);
 }
 
-/* Packing may need scratch memory, too. */
-void prepare(armcl_conv *c) {
-    std::vector<uint8_t> scratch(c->space.bytes + line);
+/* Packing may need scratch memory, too. Winograd packs the weights of its matrix product in its first run
+ * only: that run is here, on zeros. */
+void prepare(armcl_conv *c, armcl_function function) {
+    std::vector<uint8_t> scratch(c->space.bytes + line), src, dst;
     void *start = scratch.data();
     size_t room = scratch.size();
     c->space.base = static_cast<uint8_t *>(std::align(line, c->space.bytes, start, room));
     c->function->prepare();
-    c->space.base = nullptr;
+    if (function == ARMCL_WINOGRAD) {
+        src.resize(c->src_tensor.bytes);
+        dst.resize(c->dst_tensor.bytes);
+        c->src.memory = src.data();
+        c->dst.memory = dst.data();
+        c->function->run();
+    }
+    c->space.base = c->src.memory = c->dst.memory = nullptr;
     if (!c->weights.is_used()) c->weights.allocator()->free();
 }
 
@@ -439,26 +467,27 @@ armcl_function armcl_choice(const cw_problem *p, cw_layout layout) {
     }
 }
 
+int64_t armcl_ask_workspace(const cw_problem *p, armcl_function function, cw_layout layout, armcl_tensor *src,
+                            armcl_tensor *dst) {
+    try {
+        const Asked asked(p);
+        const std::unique_ptr<armcl_conv> c = configured(p, function, layout, &asked.args);
+        *src = c->src_tensor;
+        *dst = c->dst_tensor;
+        return static_cast<int64_t>(c->space.bytes);
+    } catch (const std::exception &) {
+        return -1;
+    }
+}
+
 cw_status armcl_create(const cw_problem *p, armcl_function function, cw_layout layout,
                        const cw_conv_args *args, armcl_conv **out, cw_error *err) {
     try {
-        threads_now = static_cast<unsigned>(p->threads);
-        const Description d = describe(p, function, layout, args);
-        if (!validate(d, function)) return fail(err, CW_UNSUPPORTED, "it refuses these arguments");
-        std::unique_ptr<armcl_conv> c(new armcl_conv());
-        c->threads = threads_now;
-        c->memory = std::make_shared<ac::MemoryManagerOnDemand>(std::make_shared<ac::BlobLifetimeManager>(),
-                                                                std::make_shared<ac::PoolManager>());
-        c->src.tensor_info = d.src;
-        c->dst.tensor_info = d.dst;
-        c->weights.allocator()->init(d.weights);
-        c->bias.allocator()->init(d.bias);
-        configure(c.get(), function, d);
-        c->src_tensor = tensor_of(c->src.tensor_info);
-        c->dst_tensor = tensor_of(c->dst.tensor_info);
+        if (!validate(describe(p, function, layout, args), function))
+            return fail(err, CW_UNSUPPORTED, "it refuses these arguments");
+        std::unique_ptr<armcl_conv> c = configured(p, function, layout, args);
         fill(c.get(), p, args);
-        c->memory->populate(c->space, 1);
-        prepare(c.get());
+        prepare(c.get(), function);
         *out = c.release();
         return CW_OK;
     } catch (const std::bad_alloc &) {

@@ -45,6 +45,11 @@ bool armcl_offers(const cw_problem *p, armcl_function function, cw_layout layout
 /* The function that the library takes by itself, ARMCL_FUNCTIONS = none, or none of these. */
 armcl_function armcl_choice(const cw_problem *p, cw_layout layout);
 
+/* Bytes of workspace, and how source and destination must lie, of what armcl_create would make; -1 = it
+ * fails. Configures all and throws it away. */
+int64_t armcl_ask_workspace(const cw_problem *p, armcl_function function, cw_layout layout, armcl_tensor *src,
+                            armcl_tensor *dst);
+
 typedef struct armcl_conv armcl_conv;
 /* Configured, weights packed. One function object each; armcl_destroy frees. */
 cw_status armcl_create(const cw_problem *p, armcl_function function, cw_layout layout,
