@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes FOLDER and FOLDER.tar.gz from a cross build: the program, the layer tables, and every shared library that it wants
-# but for the C library's own, which a board has. The program finds them beside itself, wherever it is unpacked.
+# but for the C and C++ libraries' own, which every Debian and Ubuntu has (apt needs them): Debian 12's C++ library would ask
+# for a newer C library than all else does. The program finds them beside itself, wherever it is unpacked.
 #   bash cmake/package-arm64.sh BUILD ROOT FOLDER
 set -euo pipefail
 build=$1 root=$2 folder=$3
@@ -13,7 +14,7 @@ while [ ${#todo[@]} -gt 0 ]; do
     file=${todo[0]}
     todo=("${todo[@]:1}")
     for name in $(wanted "$file"); do
-        case $name in libc.so.* | libm.so.* | libpthread.so.* | libdl.so.* | librt.so.* | ld-linux-*) continue ;; esac
+        case $name in libc.so.* | libm.so.* | ld-linux-* | libstdc++.so.* | libgcc_s.so.*) continue ;; esac
         [ -e "$folder/lib/$name" ] && continue
         found=$(find "$root/lib" "$root/usr/lib" -name "$name" | head -n 1)
         [ -n "$found" ] || { echo "$name, which $file wants, is not in $root" >&2; exit 1; }
@@ -28,13 +29,13 @@ aarch64-linux-gnu-strip --strip-unneeded "$folder"/bin/convwise "$folder"/lib/*.
 newest=$(for file in "$folder"/bin/convwise "$folder"/lib/*.so.*; do aarch64-linux-gnu-readelf -V "$file"; done |
     grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -n 1)
 cat >"$folder/README" <<END
-convwise for arm64 Linux with the C library ${newest#GLIBC_} or newer (ldd --version).
+convwise for arm64 Linux with the C library ${newest#GLIBC_} or newer (ldd --version) and libstdc++6.
 
-    bin/convwise demo      measures three networks, learns, validates, emits C
+    bin/convwise demo      measures three networks, learns, validates, emits C (its last two steps need a C compiler)
     bin/convwise doctor    what is here
 
 Beside convwise (MIT) lib/ holds Debian 12's builds of the Arm Compute Library (MIT), OpenBLAS (BSD), SQLite (public domain), jansson
-(MIT), bzip2 (BSD), protobuf-c (BSD), libsmartcols (LGPL 2.1+, may be replaced), and GCC's libgomp, libgfortran, libstdc++ and
-libgcc (GPL 3 with the runtime exception); their sources are Debian's: https://sources.debian.org.
+(MIT), bzip2 (BSD), protobuf-c (BSD), libsmartcols (LGPL 2.1+, may be replaced), and GCC's libgomp and libgfortran (GPL 3 with
+the runtime exception); their sources are Debian's: https://sources.debian.org.
 END
 tar -C "$(dirname "$folder")" -czf "$folder.tar.gz" "$(basename "$folder")"
