@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Does boosting lose what it promises? On MIOpen's find-db, forward, two dimensions, by groups: the loss promised over the loss met in ten
-# parts by rising promise, a row a seed. Markdown
-# (docs/results.md has it).
+# parts by rising promise, a row a seed. Markdown (docs/results.md has it).
 #     bench/reliability.sh DATA [BUILD]      DATA has finddb/*.fdb.txt.bz2
 # SEEDS: how many, 3. Takes half an hour. Needs python3.
 set -euo pipefail
