@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* From here on memory is asked for in large pages: reading tens of megabytes of weights in order is up to 1.7
+/* From here on memory is asked for in large pages: reading tens of megabytes of weights in order is up to 1.6
  * times as fast, and taking them a fraction of the page faults. */
 enum { LARGE = 4 << 20, LARGE_PAGE = 2 << 20 };
 

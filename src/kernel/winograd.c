@@ -15,7 +15,7 @@
 #include <immintrin.h>
 #endif
 
-enum { LEAST_TILES = 24, STREAM_TILES = 48, GROUP = 4, TILE_MAX = 64, DEFAULT_L2 = 1 << 20 };
+enum { LEAST_TILES = 24, STREAM_TILES = 48, TILE_MAX = 64, DEFAULT_L2 = 1 << 20 };
 enum { BOTH, ACROSS, DOWN, SHAPES }; /* where the kernel has r taps, not one */
 
 /* Kernel and tile, and the matrices G between them. */

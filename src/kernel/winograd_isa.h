@@ -96,73 +96,57 @@ CW_INLINE void CW_ISA(out_1d)(int t, int m, const floats *v, floats *out) {
     CW_UNROLL for (int i = 0; i < m; i++) out[i] = y[i];
 }
 
-/* `vectors` vectors of channels from c on, the last of n channels, of th x tw source pixels, to as many
- * planes of v, which get whole vectors. Several vectors at a time: planes lie on different pages, of which a
- * processor can write to few at once. */
-CW_INLINE void CW_ISA(in_2d)(int th, int tw, const float *const *src, int64_t c, int vectors, int64_t n,
-                             float *v, int64_t plane) {
-    floats grid[64][GROUP], d[8], u[8];
-    for (int i = 0; i < th; i++)
-        for (int q = 0; q < vectors; q++) {
-            CW_UNROLL for (int j = 0; j < tw; j++) d[j] = CW_ISA(load)(src[i * tw + j] + c + q * CW_LANES, n);
-            CW_ISA(in_1d)(tw, d, u);
-            CW_UNROLL for (int j = 0; j < tw; j++) grid[i * tw + j][q] = u[j];
-        }
-    for (int j = 0; j < tw; j++)
-        for (int q = 0; q < vectors; q++) {
-            CW_UNROLL for (int i = 0; i < th; i++) d[i] = grid[i * tw + j][q];
-            CW_ISA(in_1d)(th, d, u);
-            CW_UNROLL for (int i = 0; i < th; i++) * (floats *)(v + (i * tw + j) * plane + c + q * CW_LANES) =
-                u[i];
-        }
+/* n channels from c on of th x tw source pixels to as many planes of v, which get whole vectors. */
+CW_INLINE void CW_ISA(in_2d)(int th, int tw, const float *const *src, int64_t c, int64_t n, float *v,
+                             int64_t plane) {
+    floats grid[64], d[8], u[8];
+    for (int i = 0; i < th; i++) {
+        CW_UNROLL for (int j = 0; j < tw; j++) d[j] = CW_ISA(load)(src[i * tw + j] + c, n);
+        CW_ISA(in_1d)(tw, d, u);
+        CW_UNROLL for (int j = 0; j < tw; j++) grid[i * tw + j] = u[j];
+    }
+    for (int j = 0; j < tw; j++) {
+        CW_UNROLL for (int i = 0; i < th; i++) d[i] = grid[i * tw + j];
+        CW_ISA(in_1d)(th, d, u);
+        CW_UNROLL for (int i = 0; i < th; i++) * (floats *)(v + (i * tw + j) * plane + c) = u[i];
+    }
 }
 
-/* th x tw planes of products to mh x mw destination pixels (NULL = outside the image), channels as in in_2d.
- */
+/* th x tw planes of products to n channels of mh x mw destination pixels (NULL = outside the image). */
 CW_INLINE void CW_ISA(out_2d)(int th, int tw, int mh, int mw, const float *products, int64_t plane, int64_t c,
-                              int vectors, int64_t n, const float *bias, float lo, float hi,
-                              float *const *dst) {
-    const floats least = lo - (floats){0}, most = hi - (floats){0};
-    floats grid[48][GROUP], v[8], y[8];
-    for (int j = 0; j < tw; j++)
-        for (int q = 0; q < vectors; q++) {
-            CW_UNROLL for (int i = 0; i < th; i++) v[i] =
-                *(const floats *)(products + (i * tw + j) * plane + c + q * CW_LANES);
-            CW_ISA(out_1d)(th, mh, v, y);
-            CW_UNROLL for (int i = 0; i < mh; i++) grid[i * tw + j][q] = y[i];
+                              int64_t n, const float *bias, float lo, float hi, float *const *dst) {
+    const floats least = lo - (floats){0}, most = hi - (floats){0}, b = *(const floats *)(bias + c);
+    floats grid[48], v[8], y[8];
+    for (int j = 0; j < tw; j++) {
+        CW_UNROLL for (int i = 0; i < th; i++) v[i] = *(const floats *)(products + (i * tw + j) * plane + c);
+        CW_ISA(out_1d)(th, mh, v, y);
+        CW_UNROLL for (int i = 0; i < mh; i++) grid[i * tw + j] = y[i];
+    }
+    for (int i = 0; i < mh; i++) {
+        CW_UNROLL for (int j = 0; j < tw; j++) v[j] = grid[i * tw + j];
+        CW_ISA(out_1d)(tw, mw, v, y);
+        CW_UNROLL for (int j = 0; j < mw; j++) {
+            floats value = y[j] + b;
+            if (dst[i * mw + j]) CW_ISA(store)(dst[i * mw + j] + c, CW_CLAMP(value, least, most), n);
         }
-    for (int i = 0; i < mh; i++)
-        for (int q = 0; q < vectors; q++) {
-            const floats b = *(const floats *)(bias + c + q * CW_LANES);
-            CW_UNROLL for (int j = 0; j < tw; j++) v[j] = grid[i * tw + j][q];
-            CW_ISA(out_1d)(tw, mw, v, y);
-            CW_UNROLL for (int j = 0; j < mw; j++) {
-                floats value = y[j] + b;
-                if (dst[i * mw + j])
-                    CW_ISA(store)(dst[i * mw + j] + c + q * CW_LANES, CW_CLAMP(value, least, most), n);
-            }
-        }
+    }
 }
 
-/* All channels: groups of vectors, single vectors, the rest. */
+/* All channels: whole vectors, then the rest. */
 CW_INLINE void CW_ISA(in_all)(int th, int tw, const float *const *src, int64_t channels, float *v,
                               int64_t plane) {
     int64_t c = 0;
-    for (; c + GROUP * CW_LANES <= channels; c += GROUP * CW_LANES)
-        CW_ISA(in_2d)(th, tw, src, c, GROUP, CW_LANES, v, plane);
-    for (; c + CW_LANES <= channels; c += CW_LANES) CW_ISA(in_2d)(th, tw, src, c, 1, CW_LANES, v, plane);
-    if (c < channels) CW_ISA(in_2d)(th, tw, src, c, 1, channels - c, v, plane);
+    for (; c + CW_LANES <= channels; c += CW_LANES) CW_ISA(in_2d)(th, tw, src, c, CW_LANES, v, plane);
+    if (c < channels) CW_ISA(in_2d)(th, tw, src, c, channels - c, v, plane);
 }
 
 CW_INLINE void CW_ISA(out_all)(int th, int tw, int r, const float *products, int64_t plane, int64_t channels,
                                const float *bias, float lo, float hi, float *const *dst) {
     const int mh = th == 1 ? 1 : th - r + 1, mw = tw == 1 ? 1 : tw - r + 1;
     int64_t c = 0;
-    for (; c + GROUP * CW_LANES <= channels; c += GROUP * CW_LANES)
-        CW_ISA(out_2d)(th, tw, mh, mw, products, plane, c, GROUP, CW_LANES, bias, lo, hi, dst);
     for (; c + CW_LANES <= channels; c += CW_LANES)
-        CW_ISA(out_2d)(th, tw, mh, mw, products, plane, c, 1, CW_LANES, bias, lo, hi, dst);
-    if (c < channels) CW_ISA(out_2d)(th, tw, mh, mw, products, plane, c, 1, channels - c, bias, lo, hi, dst);
+        CW_ISA(out_2d)(th, tw, mh, mw, products, plane, c, CW_LANES, bias, lo, hi, dst);
+    if (c < channels) CW_ISA(out_2d)(th, tw, mh, mw, products, plane, c, channels - c, bias, lo, hi, dst);
 }
 
 #define CW_IN(th, tw)                                                                                        \
