@@ -3,17 +3,18 @@
 # implementations, and over what a learner chooses that never saw the network. Measures all networks (every implementation of a layer
 # interleaved), then prints Markdown (docs/portfolio.md is that).
 #     bench/portfolio.sh [STORE] [BUILD]
-# PRECISION (f32), THREADS (1), BATCH (1): of the layers. REPEATS (2): how often they are measured into STORE (out/portfolio.db, made
+# PRECISION (f32), THREADS (1), BATCH (1): of the layers. MAX_ISA: use no instructions above it (sse41, avx2, avx512). REPEATS (2): how often they are measured into STORE (out/portfolio.db, made
 # anew), 0 = tell of the STORE that is there. LEARNER (ensemble). SEEDS (3). Keep the machine idle. Needs python3.
 set -eu
 cd "$(dirname "$0")/.."
 store=${1:-out/portfolio.db} build=${2:-build/release} precision=${PRECISION:-f32} threads=${THREADS:-1} batch=${BATCH:-1}
+max_isa=${MAX_ISA:-}
 repeats=${REPEATS:-2} learner=${LEARNER:-ensemble} seeds=${SEEDS:-3}
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 mkdir -p "$(dirname "$store")"
 [ "$repeats" = 0 ] || rm -f "$store" "$store-wal" "$store-shm" "$store-journal"
 for ((i = 0; i < repeats; i++)); do
-    "$build/convwise" measure --net all --precision "$precision" --threads "$threads" --batch "$batch" --store "$store" --again --json >/dev/null
+    "$build/convwise" measure --net all --precision "$precision" --threads "$threads" --batch "$batch" ${max_isa:+--max-isa "$max_isa"} --store "$store" --again --json >/dev/null
 done
 reports=()
 trap 'rm -f "${reports[@]}"' EXIT
@@ -22,7 +23,7 @@ for ((seed = 0; seed < seeds; seed++)); do
     reports+=("$report")
     "$build/convwise" validate --store "$store" --precision "$precision" --split network --learner "$learner" --seed $seed --json >"$report" 2>/dev/null
 done
-printf '## %s, %s, batch %s\n\n' "$precision" "$([ "$threads" = 1 ] && echo "one thread" || echo "$threads threads")" "$batch"
+printf '## %s, %s, batch %s%s\n\n' "$precision" "$([ "$threads" = 1 ] && echo "one thread" || echo "$threads threads")" "$batch" "${max_isa:+, at most $max_isa}"
 python3 - "$learner" "${reports[@]}" <<'P'
 import json, sys
 reports = [json.load(open(name)) for name in sys.argv[2:]]

@@ -72,6 +72,19 @@ int64_t cli_whole(struct argp_state *state, const char *name, const char *text, 
 /* Loads the base, if one is asked for, then the rows, of the base's features unless others are asked for. */
 cw_status cli_learn_load(cli_learn *learn, cw_dataset **out, cw_error *err);
 
+/* --max-isa of commands that open a context. Starts this program once more where OpenBLAS, which settles on
+ * its kernels before main, would run others than a machine capped there has (NULL: than the CPU's own). Comes
+ * back with CLI_DONE where nothing is to be done, else with what the command returns. argv: argv[0] is
+ * "convwise NAME".
+ */
+int cli_openblas_for(const char *max_isa, int argc, char **argv);
+#define CLI_MAX_ISA_HELP                                                                                     \
+    "Use no instructions above ISA (sse41, avx2, avx512: without VNNI), as if on a lesser machine"
+/* What an earlier start found and removed: an environment variable. */
+#define CLI_REMOVED "CONVWISE_REMOVED_ENVIRONMENT"
+/* In one piece of memory; NULL = none left. For commands whose options are written into. */
+char **cli_copy_arguments(int argc, char **argv);
+
 /* Folder with nets/: beside the source or installed. */
 const char *cli_data_folder(void);
 

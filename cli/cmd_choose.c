@@ -5,14 +5,14 @@
 #include <string.h>
 
 typedef struct options {
-    const char *problem, *model, *prec, *machine;
+    const char *problem, *model, *prec, *machine, *max_isa;
     long top;
     const char *store;
     bool all, no_check, explain, json, measure;
     cw_limits limits;
 } options;
 
-enum { ALL = 1000, NO_CHECK, MACHINE, STORE, MEASURE };
+enum { ALL = 1000, NO_CHECK, MACHINE, STORE, MEASURE, MAX_ISA };
 enum { SHOWN = 10 }; /* lines of a table where nobody asked for another number */
 
 static const struct argp_option table[] = {
@@ -22,6 +22,7 @@ static const struct argp_option table[] = {
     {"all", ALL, NULL, 0, "Show all, also those that cannot run, with the reason", 0},
     {"no-check", NO_CHECK, NULL, 0, "Do not ask which implementations can run here", 0},
     {"machine", MACHINE, "M", 0, CLI_MACHINE_HELP, 0},
+    {"max-isa", MAX_ISA, "ISA", 0, CLI_MAX_ISA_HELP, 0},
     {"explain", 'e', NULL, 0,
      "Say why: the learner's reasons, the runner-up, what change of the shape would flip the choice and, "
      "with --store, "
@@ -60,6 +61,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case MACHINE:
         o->machine = arg;
+        return 0;
+    case MAX_ISA:
+        o->max_isa = arg;
         return 0;
     case STORE:
         o->store = arg;
@@ -134,7 +138,8 @@ static cw_status rank(const options *o, const cw_model *model, cw_context *ctx, 
     cw_overlay *overlay = NULL;
     cw_machine machine;
     cw_machine_detect(&machine);
-    cw_status status = store ? cw_overlay_load(store, machine.fingerprint, &overlay, err) : CW_OK;
+    cw_status status = o->max_isa ? cw_machine_cap(&machine, o->max_isa, err) : CW_OK;
+    if (status == CW_OK && store) status = cw_overlay_load(store, machine.fingerprint, &overlay, err);
     if (status == CW_OK)
         status = cw_choose_measured(model, ctx, overlay, p, &o->limits, r->choices, capacity, &r->count, err);
     cw_overlay_free(overlay);
@@ -151,7 +156,7 @@ static cw_status make(const options *o, const cw_model *model, ranking *r, cw_er
     cw_problem_format(&p, r->problem, sizeof r->problem);
     r->choices = calloc(capacity, sizeof *r->choices);
     if (!r->choices) return err->status = CW_NO_MEMORY;
-    if (!o->no_check) status = cw_context_open(&ctx, err);
+    if (!o->no_check) status = cw_context_open_capped(o->max_isa, &ctx, err);
     if (status == CW_OK && o->store)
         status = cw_store_open(o->store, o->measure ? CW_STORE_WRITE : CW_STORE_READ, &store, err);
     if (status == CW_OK) status = rank(o, model, ctx, store, &p, r, err);
@@ -290,11 +295,14 @@ int cmd_choose(int argc, char **argv) {
     cw_model *model = NULL;
     ranking r = {0};
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return CLI_USAGE;
+    int code = o.max_isa ? cli_openblas_for(o.max_isa, argc, argv) : CLI_DONE;
+    if (code != CLI_DONE) return code;
+    char here[32];
+    snprintf(here, sizeof here, "here%s%s", o.max_isa ? ":" : "", o.max_isa ? o.max_isa : "");
     cw_status status = cw_model_load(o.model, &model, &err);
     if (status == CW_OK && (o.machine || !o.no_check))
-        status = cw_model_on(model, o.machine ? o.machine : "here", &err);
+        status = cw_model_on(model, o.machine ? o.machine : here, &err);
     if (status == CW_OK) status = make(&o, model, &r, &err);
-    int code = CLI_DONE;
     if (status != CW_OK) {
         code = cli_fail(&err);
     } else if (o.json) {

@@ -7,17 +7,25 @@
 
 typedef struct options {
     bool json;
+    const char *max_isa;
 } options;
 
+enum { MAX_ISA = 1000 };
+
 static const struct argp_option rows[] = {
+    {"max-isa", MAX_ISA, "ISA", 0, CLI_MAX_ISA_HELP, 0},
     {"json", 'j', NULL, 0, "Print one JSON document", 0},
     {0},
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
-    (void)arg;
-    if (key != 'j') return ARGP_ERR_UNKNOWN;
-    ((options *)state->input)->json = true;
+    options *o = state->input;
+    if (key == 'j')
+        o->json = true;
+    else if (key == MAX_ISA)
+        o->max_isa = arg;
+    else
+        return ARGP_ERR_UNKNOWN;
     return 0;
 }
 
@@ -45,6 +53,7 @@ typedef struct findings {
     const cw_backend_info *backends;
     size_t count;
     int supported[BACKENDS_MAX][SAMPLES];
+    const char *idle[BACKENDS_MAX]; /* why one of its implementations does not run the first layer */
     cw_machine machine;
     json_t *conditions;
     int tables; /* of networks in the data folder, -1 = no such folder */
@@ -59,12 +68,21 @@ static cw_status count_supported(cw_context *ctx, findings *f, cw_error *err) {
         status = cw_problem_parse(samples[s].text, &p, err);
         if (status == CW_OK) status = cw_impls(ctx, &p, &infos, &count, err);
         for (size_t i = 0; i < count; i++)
-            for (size_t b = 0; b < f->count; b++)
-                if (!infos[i].why_not && strcmp(infos[i].backend, f->backends[b].name) == 0)
-                    f->supported[b][s]++;
+            for (size_t b = 0; b < f->count; b++) {
+                if (strcmp(infos[i].backend, f->backends[b].name) != 0) continue;
+                if (!infos[i].why_not) f->supported[b][s]++;
+                if (infos[i].why_not && s == 0 && !f->idle[b]) f->idle[b] = infos[i].why_not;
+            }
         cw_free(infos);
     }
     return status;
+}
+
+/* Why a backend that is here runs none of the layers; NULL = it runs some. */
+static const char *why_idle(const findings *f, size_t b) {
+    int all = 0;
+    for (size_t s = 0; s < SAMPLES; s++) all += f->supported[b][s];
+    return all == 0 && f->backends[b].version ? f->idle[b] : NULL;
 }
 
 static int is_table(const struct dirent *entry) {
@@ -109,7 +127,7 @@ static json_t *make_warnings(const findings *f) {
             json_array_append_new(
                 list, json_string("this OpenBLAS does not know this CPU and takes its oldest "
                                   "kernels (Prescott): own.gemm is slow; a newer OpenBLAS helps"));
-    if (getenv("OPENBLAS_CORETYPE"))
+    if (getenv("OPENBLAS_CORETYPE") && !f->machine.capped)
         json_array_append_new(list,
                               json_string("OPENBLAS_CORETYPE is set: OpenBLAS takes the kernels of that CPU; "
                                           "measure runs without it"));
@@ -144,7 +162,8 @@ static void print_text(const findings *f) {
     const cw_machine *m = &f->machine;
     printf("convwise %s\n\n", cw_version());
     printf("CPU          %s, %d usable core%s\n", m->cpu, m->cores, m->cores == 1 ? "" : "s");
-    printf("Instructions %s%s%s\n", m->isa, m->vnni ? ", VNNI" : "", m->bf16 ? ", bf16" : "");
+    printf("Instructions %s%s%s%s\n", m->isa, m->vnni ? ", VNNI" : "", m->bf16 ? ", bf16" : "",
+           m->capped ? " (capped: the CPU has more)" : "");
     printf("Caches       L1d %lld KiB, L2 %lld KiB, L3 %lld KiB\n", (long long)m->l1d / 1024,
            (long long)m->l2 / 1024, (long long)m->l3 / 1024);
     printf("Fingerprint  %s\n", m->fingerprint);
@@ -156,6 +175,8 @@ static void print_text(const findings *f) {
         if (!f->backends[b].version && f->backends[b].package)
             printf("\n%s is missing: apt-get install %s, then build again.\n", f->backends[b].name,
                    f->backends[b].package);
+    for (size_t b = 0; b < f->count; b++)
+        if (why_idle(f, b)) printf("\n%s runs nothing: %s.\n", f->backends[b].name, why_idle(f, b));
     json_t *warnings = make_warnings(f), *warning;
     size_t i;
     if (json_array_size(warnings) > 0) putchar('\n');
@@ -174,9 +195,10 @@ static int print_json(const findings *f) {
         json_t *supported = json_object();
         for (size_t s = 0; s < SAMPLES; s++)
             json_object_set_new(supported, samples[s].name, json_integer(f->supported[b][s]));
-        json_array_append_new(backends, json_pack("{s:s, s:s?, s:s?, s:o}", "name", f->backends[b].name,
-                                                  "version", f->backends[b].version, "package",
-                                                  f->backends[b].package, "implementations", supported));
+        json_array_append_new(backends,
+                              json_pack("{s:s, s:s?, s:s?, s:s?, s:o}", "name", f->backends[b].name,
+                                        "version", f->backends[b].version, "package", f->backends[b].package,
+                                        "why_not", why_idle(f, b), "implementations", supported));
     }
     return cli_print_json(json_pack("{s:s, s:o, s:o, s:O, s:o, s:{s:s, s:i}}", "version", cw_version(),
                                     "machine", machine, "backends", backends, "conditions", f->conditions,
@@ -190,11 +212,12 @@ int cmd_doctor(int argc, char **argv) {
     findings f = {.tables = count_tables()};
     argp_err_exit_status = CLI_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
+    int code = o.max_isa ? cli_openblas_for(o.max_isa, argc, argv) : CLI_DONE;
+    if (code != CLI_DONE) return code;
     cw_context *ctx;
     char *conditions = NULL;
-    int code = CLI_DONE;
-    if (cw_context_open(&ctx, &err) != CW_OK) return cli_fail(&err);
-    cw_machine_detect(&f.machine);
+    if (cw_context_open_capped(o.max_isa, &ctx, &err) != CW_OK) return cli_fail(&err);
+    f.machine = *cw_context_machine(ctx);
     f.backends = cw_backends(ctx, &f.count);
     if (f.count > BACKENDS_MAX) f.count = BACKENDS_MAX;
     if (count_supported(ctx, &f, &err) != CW_OK || cw_machine_conditions(&conditions, &err) != CW_OK) {

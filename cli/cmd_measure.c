@@ -26,6 +26,7 @@ enum {
     KEY_BASE,
     KEY_PROBES,
     KEY_DRY_RUN,
+    KEY_MAX_ISA,
 };
 
 typedef struct options {
@@ -35,7 +36,7 @@ typedef struct options {
     size_t problem_count;
     bool precs[2]; /* by cw_prec */
     int32_t threads, batch;
-    const char *store;
+    const char *store, *max_isa;
     cw_measure_options measure;
     bool quiet, json, dry_run;
     const char *base; /* a model's file; NULL = every problem is measured */
@@ -60,6 +61,7 @@ static const struct argp_option rows[] = {
     {"base", KEY_BASE, "MODEL", 0, "Another machine's model, to pick --probes by (docs/few-shot.md)", 2},
     {"probes", KEY_PROBES, "N", 0, "Measure only the N problems that tell most for 'train --base'", 2},
     {"dry-run", KEY_DRY_RUN, NULL, 0, "Print what would be measured, and measure nothing", 2},
+    {"max-isa", KEY_MAX_ISA, "ISA", 0, CLI_MAX_ISA_HELP ": its times are another machine's", 2},
     {"store", 's', "FILE", 0, "Where times go (default convwise.db); created where missing", 3},
     {"again", KEY_AGAIN, NULL, 0, "Measure anew what the store has", 3},
     {"budget", KEY_BUDGET, "TIME", 0, "Stop after about this long: 90, 90s, 10m, 2h", 3},
@@ -215,6 +217,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_PROBES:
         o->probes = (size_t)number(state, "probes", arg, 1, 1000000);
         return 0;
+    case KEY_MAX_ISA:
+        o->max_isa = arg;
+        return 0;
     case KEY_DRY_RUN:
         o->dry_run = true;
         return 0;
@@ -288,41 +293,11 @@ static cw_status collect(const options *o, cw_problem **out, size_t *count, cw_e
 
 /* ---- Environment ---- */
 
-/* OpenBLAS reads these when it is loaded, before main: with them, its times are those of another CPU. */
-static const char *const unwanted[] = {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"};
-enum { UNWANTED = sizeof unwanted / sizeof *unwanted };
-#define REMOVED                                                                                              \
-    "CONVWISE_REMOVED_ENVIRONMENT" /* tells the new start of this program what the first one found */
-
-/* Starts this program once more without what falsifies times. */
-static int restart_clean(int argc, char **argv) {
-    char found[512] = "";
-    for (size_t i = 0; i < UNWANTED; i++) {
-        const char *value = getenv(unwanted[i]);
-        size_t used = strlen(found);
-        if (!value) continue;
-        snprintf(found + used, sizeof found - used, "%s%s=%s (removed)", used ? "; " : "", unwanted[i],
-                 value);
-        unsetenv(unwanted[i]);
-    }
-    if (!found[0]) return CLI_DONE;
-    char **again = calloc((size_t)argc + 2, sizeof *again);
-    if (!again || setenv(REMOVED, found, 1) != 0) return cli_fail(&(cw_error){.status = CW_NO_MEMORY});
-    again[0] = "convwise";
-    again[1] = "measure";
-    for (int i = 1; i < argc; i++) again[i + 1] = argv[i];
-    execv("/proc/self/exe", again);
-    free(again);
-    fprintf(stderr, "convwise: cannot start again without %s: %s; unset it yourself\n", found,
-            strerror(errno));
-    return CLI_FAILED;
-}
-
 /* Variables that libraries heed, as one line of ASCII; "" = none. */
 static void describe_environment(char *text, size_t size) {
     static const char *const prefixes[] = {"OMP_",  "GOMP_",   "OPENBLAS_", "GOTO_",
                                            "DNNL_", "ONEDNN_", "MALLOC_",   "LD_PRELOAD="};
-    const char *removed = getenv(REMOVED);
+    const char *removed = getenv(CLI_REMOVED);
     snprintf(text, size, "%s", removed ? removed : "");
     for (char **entry = environ; *entry; entry++)
         for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
@@ -436,7 +411,7 @@ static int run(options *o, cw_context *ctx, cw_store *store, cw_problem *problem
     if (code != CLI_DONE && r.shown.last.stored == 0 && !stop) return code; /* nothing to tell of */
     qsort(problems, count, sizeof *problems, cli_compare_problems);
     if (cw_store_info_get(store, &r.info, &late) != CW_OK ||
-        cli_summary_make(store, problems, count, &r.summary, &late) != CW_OK)
+        cli_summary_make(store, cw_context_machine(ctx), problems, count, &r.summary, &late) != CW_OK)
         return cli_fail(&late);
     if (code == CLI_DONE && strcmp(r.ended, "done") == 0 && cli_summary_empty(r.summary)) {
         fprintf(stderr, "convwise: no implementation matches --only %.60s ('convwise impls' lists them)\n",
@@ -474,7 +449,8 @@ static int measure(options *o) {
     cw_context *ctx = NULL;
     cw_store *store = NULL;
     int code;
-    if (collect(o, &problems, &count, &err) != CW_OK || cw_context_open(&ctx, &err) != CW_OK ||
+    if (collect(o, &problems, &count, &err) != CW_OK ||
+        cw_context_open_capped(o->max_isa, &ctx, &err) != CW_OK ||
         choose_probes(o, ctx, problems, &count, &err) != CW_OK)
         code = cli_fail(&err);
     else if (o->dry_run)
@@ -494,11 +470,14 @@ static int measure(options *o) {
 int cmd_measure(int argc, char **argv) {
     options o = {.store = "convwise.db", .threads = 1, .batch = 1, .precs = {[CW_F32] = true}};
     o.measure.seed = 1;
-    int code = restart_clean(argc, argv);
-    if (code != CLI_DONE) return code;
+    char **as_given = cli_copy_arguments(argc, argv); /* options are written into */
+    if (!as_given) return cli_fail(&(cw_error){.status = CW_NO_MEMORY});
     argp_err_exit_status = CLI_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
-    code = o.code == CLI_DONE ? measure(&o) : o.code;
+    int code = o.code;
+    if (code == CLI_DONE) code = cli_openblas_for(o.max_isa, argc, as_given);
+    if (code == CLI_DONE) code = measure(&o);
+    free(as_given);
     cli_layers_release(&o.layers);
     cw_net_release(&o.grid);
     free(o.problems);

@@ -66,15 +66,13 @@ bool cli_summary_empty(const cli_summary *s) {
     return s->line_count == 0;
 }
 
-cw_status cli_summary_make(cw_store *store, const cw_problem *problems, size_t count, cli_summary **out,
-                           cw_error *err) {
-    cw_machine machine;
-    cw_machine_detect(&machine);
+cw_status cli_summary_make(cw_store *store, const cw_machine *machine, const cw_problem *problems,
+                           size_t count, cli_summary **out, cw_error *err) {
     cli_summary *s = calloc(1, sizeof *s);
     if (!s) return err->status = CW_NO_MEMORY;
     s->problems = problems;
     s->problem_count = count;
-    cw_status status = cw_store_each(store, machine.fingerprint, visit, s, err);
+    cw_status status = cw_store_each(store, machine->fingerprint, visit, s, err);
     if (status != CW_OK)
         free(s);
     else

@@ -7,8 +7,8 @@
 typedef struct cli_summary cli_summary;
 
 /* Counts the store's newest measurements on this machine of these problems (sorted by memcmp). */
-cw_status cli_summary_make(cw_store *store, const cw_problem *problems, size_t count, cli_summary **out,
-                           cw_error *err);
+cw_status cli_summary_make(cw_store *store, const cw_machine *machine, const cw_problem *problems,
+                           size_t count, cli_summary **out, cw_error *err);
 void cli_summary_free(cli_summary *summary);
 /* No measurement is of these problems. */
 bool cli_summary_empty(const cli_summary *summary);

@@ -165,6 +165,11 @@ typedef enum cw_family {
 
 typedef struct cw_context cw_context; /* the open backends */
 CW_API cw_status cw_context_open(cw_context **out, cw_error *err);
+/* The same on a lesser machine: instructions above max_isa ("sse41", "avx2", "avx512"; NULL = no cap) are not
+ * used. Its measurements are those of another machine (cw_machine_cap). Backends that cannot be kept to it
+ * support nothing, and say so. Libraries keep the cap for the whole process: CW_MISMATCH where an earlier
+ * context had another one, or none. */
+CW_API cw_status cw_context_open_capped(const char *max_isa, cw_context **out, cw_error *err);
 /* NULL is fine. Convolutions made from it are freed first. */
 CW_API void cw_context_close(cw_context *ctx);
 

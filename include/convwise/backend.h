@@ -24,6 +24,7 @@ typedef struct cw_machine {
     int32_t cores;                 /* usable by this process */
     int64_t l1d, l2, l3;           /* bytes a core sees; 0 = unknown */
     char fingerprint[33];          /* 16 hex digits: hash of all above but cores */
+    bool capped;                   /* isa and flags are below what the CPU has: see cw_machine_cap */
 } cw_machine;
 
 typedef struct cw_impl cw_impl;

@@ -25,6 +25,12 @@ extern "C" {
 /* ---- 1. Machine ---- */
 
 CW_API void cw_machine_detect(cw_machine *out);
+/* Makes it the machine that a lesser CPU would be: max_isa is "sse41", "avx2" or "avx512" (the last without
+ * VNNI and bf16), instructions above it are taken away and the fingerprint is another. Caches and cores stay.
+ * CW_UNSUPPORTED: it takes nothing away, or the machine has not so much. */
+CW_API cw_status cw_machine_cap(cw_machine *machine, const char *max_isa, cw_error *err);
+/* What a context's backends go by; lives as long as ctx. */
+CW_API const cw_machine *cw_context_machine(const cw_context *ctx);
 /* What may explain or disturb times here: governor, turbo, SMT, load, CPU limits, clock resolution. A JSON
  * object of numbers, strings and nulls (the kernel does not say); free with cw_free. */
 CW_API cw_status cw_machine_conditions(char **json, cw_error *err);
@@ -325,9 +331,9 @@ CW_API const char *const *cw_learners(void);
 /* The feature set the model was trained on: "raw", "engineered" or "seed"; borrowed. */
 CW_API const char *cw_model_features(const cw_model *model);
 /* Sets the machine that a model chooses for, where its features read numbers of the machine ("pooled"): the
- * fingerprint of one that it was trained on, "here", or "CORES,L1D,L2,L3,VECTOR" (bytes). Without it: the
- * context's, else the only machine it was trained on. Before the model is shared. CW_NOT_FOUND: none of
- * these. */
+ * fingerprint of one that it was trained on, "here", "here:avx2" (capped: cw_machine_cap), or
+ * "CORES,L1D,L2,L3,VECTOR" (bytes). Without it: the context's, else the only machine it was trained on.
+ * Before the model is shared. CW_NOT_FOUND: none of these. */
 CW_API cw_status cw_model_on(cw_model *model, const char *machine, cw_error *err);
 /* Writes to a temporary file beside path and renames: a model file is never half-written. */
 CW_API cw_status cw_model_save(const cw_model *model, const char *path, cw_error *err);

@@ -15,6 +15,10 @@ const char *cw_family_name(cw_family family) {
 }
 
 cw_status cw_context_open(cw_context **out, cw_error *err) {
+    return cw_context_open_capped(NULL, out, err);
+}
+
+cw_status cw_context_open_capped(const char *max_isa, cw_context **out, cw_error *err) {
     size_t rows = 0, absent = 0;
     while (cw_backend_table[rows]) rows++;
     while (cw_backends_absent[absent].name) absent++;
@@ -25,6 +29,7 @@ cw_status cw_context_open(cw_context **out, cw_error *err) {
     ctx->infos = cw_alloc_n(rows + absent, sizeof *ctx->infos);
     if (!ctx->open || !ctx->infos) status = cw_fail_memory(err);
     cw_machine_detect(&ctx->machine);
+    if (max_isa && status == CW_OK) status = cw_machine_cap(&ctx->machine, max_isa, err);
     for (size_t i = 0; i < rows && status == CW_OK; i++) {
         const cw_backend *backend = cw_backend_table[i];
         if (backend->abi != CW_BACKEND_ABI) {
@@ -56,6 +61,10 @@ void cw_context_close(cw_context *ctx) {
     cw_free(ctx->open);
     cw_free(ctx->infos);
     cw_free(ctx);
+}
+
+const cw_machine *cw_context_machine(const cw_context *ctx) {
+    return &ctx->machine;
 }
 
 const cw_backend_info *cw_backends(const cw_context *ctx, size_t *count) {

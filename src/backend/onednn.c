@@ -343,8 +343,35 @@ static void close_state(void *state) {
     cw_free(s);
 }
 
+/* The instruction sets that oneDNN must have for this machine. Only those that have a name on our side. */
+static int isa_of(const cw_machine *machine) {
+    if (!machine->avx512) return machine->avx2 ? dnnl_cpu_isa_avx2 : dnnl_cpu_isa_sse41;
+    return machine->vnni ? dnnl_cpu_isa_avx512_core_vnni : dnnl_cpu_isa_avx512_core;
+}
+
+/* oneDNN takes a cap once in a process, before it looks at the CPU for the first time. avx2 is AVX2 without
+ * VNNI, as the machine that the cap makes has none, though the CPU may have AVX-VNNI. */
+static cw_status keep_to(const cw_machine *machine, cw_error *err) {
+#if defined(__x86_64__)
+    int wanted = isa_of(machine);
+    if (machine->capped)
+        dnnl_set_max_cpu_isa((dnnl_cpu_isa_t)wanted); /* refused where it is settled: seen below */
+    int has = (int)dnnl_get_effective_cpu_isa();
+    if (machine->capped ? has != wanted : strcmp(machine->isa, "portable") != 0 && (has & wanted) != wanted)
+        return cw_fail(
+            err, CW_MISMATCH,
+            "oneDNN is not at %s but settled at another instruction set (0x%x), for this whole process: "
+            "by an earlier context, or by ONEDNN_MAX_CPU_ISA or DNNL_MAX_CPU_ISA",
+            machine->isa, (unsigned)has);
+#else
+    (void)machine, (void)err;
+#endif
+    return CW_OK;
+}
+
 static cw_status open_state(const cw_machine *machine, void **out, cw_error *err) {
-    (void)machine;
+    cw_status kept = keep_to(machine, err);
+    if (kept != CW_OK) return kept;
     onednn_state *s = cw_alloc(sizeof *s);
     if (!s) return cw_fail_memory(err);
     const dnnl_version_t *v = dnnl_version();

@@ -1,6 +1,8 @@
 /* own.c: our own kernels as a backend. One row an implementation; the kernels are in src/kernel. */
 #include <cblas.h>
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
 #include "context.h"
 #include "../base/base.h"
 #include "../kernel/kernel.h"
@@ -26,8 +28,24 @@ static const cw_own_impl rows[] = {
 
 typedef struct own_state {
     cw_own_impl impls[CW_COUNT(rows)]; /* the rows with the machine filled in */
+    const char *no_blas;               /* why OpenBLAS is not used, NULL = it is */
     char version[96];
 } own_state;
+
+/* OpenBLAS settles on its kernels when it is loaded; nothing but OPENBLAS_CORETYPE, set before, changes that.
+ * Whether those in use keep to a capped machine. Kernels that are not known here do not. */
+static bool blas_keeps_to(const cw_machine *machine) {
+    static const struct {
+        const char *core, *isa;
+    } known[] = {{"Prescott", "sse41"},   {"Core2", "sse41"},  {"Penryn", "sse41"},
+                 {"Dunnington", "sse41"}, {"Nehalem", "avx2"}, {"Sandybridge", "avx2"},
+                 {"Haswell", "avx2"},     {"Zen", "avx2"},     {"SkylakeX", "avx512"}};
+    const char *isa = NULL;
+    for (size_t i = 0; i < CW_COUNT(known); i++)
+        if (strcasecmp(known[i].core, openblas_get_corename()) == 0) isa = known[i].isa;
+    return isa &&
+           (machine->avx512 || strcmp(isa, "sse41") == 0 || (machine->avx2 && strcmp(isa, "avx2") == 0));
+}
 
 /* The version names the OpenBLAS kernels in use: times taken with others are times of something else, and
  * OpenBLAS falls back to slow ones on processors newer than itself. */
@@ -42,6 +60,9 @@ static cw_status open(const cw_machine *machine, void **state, cw_error *err) {
     sscanf(openblas_get_config(), "OpenBLAS %31s", blas);
     snprintf(own->version, sizeof own->version, "%s OpenBLAS %s %s", CW_VERSION, blas,
              openblas_get_corename());
+    if (machine->capped && !blas_keeps_to(machine))
+        own->no_blas =
+            "OpenBLAS runs kernels of the CPU, not of the cap: set OPENBLAS_CORETYPE before the start";
     *state = own;
     return CW_OK;
 }
@@ -52,8 +73,13 @@ static void close(void *state) {
 
 static cw_status list(void *state, const cw_problem *p, cw_impl_visit *visit, void *arg, cw_error *err) {
     (void)err;
-    const cw_own_impl *own = state;
-    for (size_t i = 0; i < CW_COUNT(rows); i++) visit(arg, &own[i].impl, p ? own[i].why_not(p) : NULL, false);
+    const own_state *own = state;
+    for (size_t i = 0; i < CW_COUNT(rows); i++) {
+        const cw_own_impl *row = &own->impls[i];
+        const char *why_not = p ? row->why_not(p) : NULL;
+        if (p && row->impl.prepare == cw_gemm_prepare && own->no_blas) why_not = own->no_blas;
+        visit(arg, &row->impl, why_not, false);
+    }
     return CW_OK;
 }
 

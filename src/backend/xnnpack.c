@@ -300,15 +300,18 @@ static void close_state(void *state) {
 }
 
 static cw_status open_state(const cw_machine *machine, void **out, cw_error *err) {
-    (void)machine;
     xnnpack_state *s = cw_alloc(sizeof *s);
     if (!s) return cw_fail_memory(err);
     for (size_t i = 0; i < IMPLS; i++) {
         s->impls[i] = rows[i];
         s->impls[i].state = s;
     }
-    enum xnn_status status = xnn_initialize(NULL);
-    if (status != xnn_status_success) s->unusable = status_text(status);
+    if (machine->capped) {
+        s->unusable = "XNNPACK takes what the CPU has: it cannot be kept to a lesser instruction set";
+    } else {
+        enum xnn_status status = xnn_initialize(NULL);
+        if (status != xnn_status_success) s->unusable = status_text(status);
+    }
     *out = s;
     return CW_OK;
 }

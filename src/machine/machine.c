@@ -39,6 +39,16 @@ static void read_isa(cw_machine *m) {
     snprintf(m->isa, sizeof m->isa, "%s", isa);
 }
 
+static void set_fingerprint(cw_machine *m) {
+    /* Not the core count: a pinned process is on the same machine; threads are a condition of each problem.
+     */
+    char text[256];
+    int length = snprintf(text, sizeof text, "%s|%s|%d%d%d%d|%lld|%lld|%lld", m->cpu, m->isa, m->avx2,
+                          m->avx512, m->vnni, m->bf16, (long long)m->l1d, (long long)m->l2, (long long)m->l3);
+    snprintf(m->fingerprint, sizeof m->fingerprint, "%016llx",
+             (unsigned long long)cw_hash(text, (size_t)length, 0));
+}
+
 static int64_t positive(long value) {
     return value > 0 ? value : 0;
 }
@@ -54,12 +64,34 @@ void cw_machine_detect(cw_machine *out) {
     m.l1d = positive(sysconf(_SC_LEVEL1_DCACHE_SIZE));
     m.l2 = positive(sysconf(_SC_LEVEL2_CACHE_SIZE));
     m.l3 = positive(sysconf(_SC_LEVEL3_CACHE_SIZE));
-    /* Not the core count: a pinned process is on the same machine; threads are a condition of each problem.
-     */
-    char text[256];
-    int length = snprintf(text, sizeof text, "%s|%s|%d%d%d%d|%lld|%lld|%lld", m.cpu, m.isa, m.avx2, m.avx512,
-                          m.vnni, m.bf16, (long long)m.l1d, (long long)m.l2, (long long)m.l3);
-    snprintf(m.fingerprint, sizeof m.fingerprint, "%016llx",
-             (unsigned long long)cw_hash(text, (size_t)length, 0));
+    set_fingerprint(&m);
     *out = m;
+}
+
+static const char *const levels[] = {"sse41", "avx2", "avx512"}; /* each has those before it */
+
+/* Place in levels; -1 = none of them. */
+static int level_of(const char *isa) {
+    for (int i = 0; i < (int)CW_COUNT(levels); i++)
+        if (strcmp(levels[i], isa) == 0) return i;
+    return -1;
+}
+
+cw_status cw_machine_cap(cw_machine *machine, const char *max_isa, cw_error *err) {
+    int has = level_of(machine->isa), most = level_of(max_isa);
+    if (most < 0)
+        return cw_fail(err, CW_INVALID, "\"%.40s\" is no instruction set to cap at: sse41, avx2 or avx512",
+                       max_isa);
+    bool takes_away = most < has || (most == has && (machine->vnni || machine->bf16));
+    if (!takes_away)
+        return cw_fail(err, CW_UNSUPPORTED,
+                       "instructions cannot be capped at %s: this machine has no more than %s", max_isa,
+                       machine->isa);
+    machine->vnni = machine->bf16 = false; /* as detected: those of AVX-512 */
+    machine->avx512 = machine->avx512 && most >= level_of("avx512");
+    machine->avx2 = machine->avx2 && most >= level_of("avx2");
+    machine->capped = true;
+    snprintf(machine->isa, sizeof machine->isa, "%s", max_isa);
+    set_fingerprint(machine);
+    return CW_OK;
 }

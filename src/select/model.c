@@ -83,9 +83,13 @@ static bool parse_host(const char *text, cw_host *out) {
 
 cw_status cw_model_on(cw_model *model, const char *machine, cw_error *err) {
     cw_host host;
-    if (strcmp(machine, "here") == 0) {
+    if (strcmp(machine, "here") == 0 || strncmp(machine, "here:", 5) == 0) {
         cw_machine here;
         cw_machine_detect(&here);
+        if (machine[4]) {
+            cw_status status = cw_machine_cap(&here, machine + 5, err);
+            if (status != CW_OK) return status;
+        }
         host = cw_host_of(&here);
         return set_host(model, &host, true, err);
     }
@@ -97,7 +101,8 @@ cw_status cw_model_on(cw_model *model, const char *machine, cw_error *err) {
     }
     if (parse_host(machine, &host)) return set_host(model, &host, true, err);
     return cw_fail(err, CW_NOT_FOUND,
-                   "machine \"%.60s\" is none that the model was trained on, nor \"here\", nor five numbers "
+                   "machine \"%.60s\" is none that the model was trained on, nor \"here\" or \"here:ISA\", "
+                   "nor five numbers "
                    "CORES,L1D,L2,L3,VECTOR (caches and vector register in bytes)",
                    machine);
 }

@@ -85,6 +85,29 @@ refused 2 "one problem at a time" "$convwise" impls ic3ih5oc3kh3 ic3ih5oc3kh3
 check "doctor" "True True" "$(field '"%s %s" % (d["machine"]["cores"] > 0, d["networks"]["tables"] >= 12)')"
 check "doctor: text" 1 "$("$convwise" doctor | grep -c '^own ')"
 
+# A lesser machine, where the CPU is more: another machine in the store, nothing above the cap, in the child processes too.
+refused 1 'is no instruction set to cap at' "$convwise" impls --max-isa avx3
+if "$convwise" impls --max-isa avx2 >impls.txt 2>/dev/null; then
+    check "impls: none above the cap" 0 "$(grep -c avx512 impls.txt)"
+    cap=(--problem ic16ih14oc16kh3ph1 --problem ic64ih7oc32kh1,u8 --passes 1)
+    "$convwise" measure "${cap[@]}" --max-isa avx2 --store cap.db --json -q >out.json 2>err
+    check "capped: exit code" 0 $?
+    check "capped: nothing wrong" "[]" "$(field 'd["failed"]')"
+    check "capped: said" True "$(field 'any(b["ok"] for b in d["backends"] if b["name"] == "own")')"
+    check "capped: nothing above" 0 "$(query cap.db 'sum("avx512" in r[1] or "vnni" in r[1] for r in rows)')"
+    check "capped: own.gemm" True "$(query cap.db 'any(r[1] == "own.gemm" and r[2] in ("ok", "cut off") for r in rows)')"
+    check "capped: OpenBLAS's kernels" 1 "$(python3 -c 'import sqlite3; print(sqlite3.connect("cap.db").execute("select conditions from run").fetchone()[0])' | grep -c 'OPENBLAS_CORETYPE=Haswell')"
+    "$convwise" measure "${cap[@]}" --max-isa avx2 --store cap.db --json -q >out.json 2>err
+    check "capped: resumed" 0 "$(field 'd["stored"]')"
+    "$convwise" measure "${cap[@]}" --only 'own.direct' --store cap.db --json -q >out.json 2>err
+    check "uncapped: another machine" "2 2" "$(python3 -c 'import sqlite3; d = sqlite3.connect("cap.db"); print(d.execute("select count(distinct fingerprint) from machine").fetchone()[0], d.execute("select count(distinct isa) from machine").fetchone()[0])')"
+    "$convwise" doctor --max-isa avx2 --json >out.json
+    check "capped: doctor" "avx2 False" "$(field '"%s %s" % (d["machine"]["isa"], d["machine"]["avx512"])')"
+    check "capped: doctor says who cannot" True "$(field 'all(b["why_not"] for b in d["backends"] if b["name"] == "xnnpack" and b["version"])')"
+else
+    echo "SKIP: this CPU cannot be capped at AVX2"
+fi
+
 # Ctrl-C: what is stored stays, no child is left.
 "$convwise" measure --net resnet18 --store c.db -q >out 2>err &
 pid=$!
