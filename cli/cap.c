@@ -1,5 +1,5 @@
 /* cap.c: --max-isa of several commands. What the libraries are told in this process is
- * cw_context_open_capped's matter; here is what must be told before a process starts. */
+ * cw_context_open_with's matter; here is what must be told before a process starts. */
 #include "cli.h"
 #include <errno.h>
 #include <stdlib.h>

@@ -85,6 +85,10 @@ int cli_openblas_for(const char *max_isa, int argc, char **argv);
 /* In one piece of memory; NULL = none left. For commands whose options are written into. */
 char **cli_copy_arguments(int argc, char **argv);
 
+/* --device of commands that open a context: cw_context_options. */
+#define CLI_DEVICE_HELP                                                                                      \
+    "Also use a device beside the CPU: opencl (a GPU, or else the first device) or opencl:NAME"
+
 /* Folder with nets/: beside the source or installed. */
 const char *cli_data_folder(void);
 

@@ -5,14 +5,15 @@
 #include <string.h>
 
 typedef struct options {
-    const char *problem, *model, *prec, *machine, *max_isa;
+    const char *problem, *model, *prec, *machine;
+    cw_context_options context;
     long top;
     const char *store;
     bool all, no_check, explain, json, measure;
     cw_limits limits;
 } options;
 
-enum { ALL = 1000, NO_CHECK, MACHINE, STORE, MEASURE, MAX_ISA };
+enum { ALL = 1000, NO_CHECK, MACHINE, STORE, MEASURE, MAX_ISA, DEVICE };
 enum { SHOWN = 10 }; /* lines of a table where nobody asked for another number */
 
 static const struct argp_option table[] = {
@@ -23,6 +24,7 @@ static const struct argp_option table[] = {
     {"no-check", NO_CHECK, NULL, 0, "Do not ask which implementations can run here", 0},
     {"machine", MACHINE, "M", 0, CLI_MACHINE_HELP, 0},
     {"max-isa", MAX_ISA, "ISA", 0, CLI_MAX_ISA_HELP, 0},
+    {"device", DEVICE, "DEVICE", 0, CLI_DEVICE_HELP, 0},
     {"explain", 'e', NULL, 0,
      "Say why: the learner's reasons, the runner-up, what change of the shape would flip the choice and, "
      "with --store, "
@@ -63,7 +65,10 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         o->machine = arg;
         return 0;
     case MAX_ISA:
-        o->max_isa = arg;
+        o->context.max_isa = arg;
+        return 0;
+    case DEVICE:
+        o->context.device = arg;
         return 0;
     case STORE:
         o->store = arg;
@@ -89,6 +94,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         if (o->all && o->top) argp_error(state, "--all and --top N exclude each other");
         if (o->measure && (!o->store || !(o->limits.calls > 0) || o->no_check))
             argp_error(state, "--measure needs --store FILE and --calls N, and no --no-check");
+        if (o->context.device && o->no_check) argp_error(state, "--device and --no-check exclude each other");
         if (!o->model) argp_error(state, "--model FILE is missing ('convwise train' makes one)");
         return 0;
     default:
@@ -138,7 +144,8 @@ static cw_status rank(const options *o, const cw_model *model, cw_context *ctx, 
     cw_overlay *overlay = NULL;
     cw_machine machine;
     cw_machine_detect(&machine);
-    cw_status status = o->max_isa ? cw_machine_cap(&machine, o->max_isa, err) : CW_OK;
+    cw_status status = o->context.max_isa ? cw_machine_cap(&machine, o->context.max_isa, err) : CW_OK;
+    if (ctx) machine = *cw_context_machine(ctx);
     if (status == CW_OK && store) status = cw_overlay_load(store, machine.fingerprint, &overlay, err);
     if (status == CW_OK)
         status = cw_choose_measured(model, ctx, overlay, p, &o->limits, r->choices, capacity, &r->count, err);
@@ -156,7 +163,7 @@ static cw_status make(const options *o, const cw_model *model, ranking *r, cw_er
     cw_problem_format(&p, r->problem, sizeof r->problem);
     r->choices = calloc(capacity, sizeof *r->choices);
     if (!r->choices) return err->status = CW_NO_MEMORY;
-    if (!o->no_check) status = cw_context_open_capped(o->max_isa, &ctx, err);
+    if (!o->no_check) status = cw_context_open_with(&o->context, &ctx, err);
     if (status == CW_OK && o->store)
         status = cw_store_open(o->store, o->measure ? CW_STORE_WRITE : CW_STORE_READ, &store, err);
     if (status == CW_OK) status = rank(o, model, ctx, store, &p, r, err);
@@ -295,10 +302,11 @@ int cmd_choose(int argc, char **argv) {
     cw_model *model = NULL;
     ranking r = {0};
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return CLI_USAGE;
-    int code = o.max_isa ? cli_openblas_for(o.max_isa, argc, argv) : CLI_DONE;
+    int code = o.context.max_isa ? cli_openblas_for(o.context.max_isa, argc, argv) : CLI_DONE;
     if (code != CLI_DONE) return code;
     char here[32];
-    snprintf(here, sizeof here, "here%s%s", o.max_isa ? ":" : "", o.max_isa ? o.max_isa : "");
+    snprintf(here, sizeof here, "here%s%s", o.context.max_isa ? ":" : "",
+             o.context.max_isa ? o.context.max_isa : "");
     cw_status status = cw_model_load(o.model, &model, &err);
     if (status == CW_OK && (o.machine || !o.no_check))
         status = cw_model_on(model, o.machine ? o.machine : here, &err);

@@ -7,13 +7,14 @@
 
 typedef struct options {
     bool json;
-    const char *max_isa;
+    cw_context_options context;
 } options;
 
-enum { MAX_ISA = 1000 };
+enum { MAX_ISA = 1000, DEVICE };
 
 static const struct argp_option rows[] = {
     {"max-isa", MAX_ISA, "ISA", 0, CLI_MAX_ISA_HELP, 0},
+    {"device", DEVICE, "DEVICE", 0, CLI_DEVICE_HELP, 0},
     {"json", 'j', NULL, 0, "Print one JSON document", 0},
     {0},
 };
@@ -23,7 +24,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     if (key == 'j')
         o->json = true;
     else if (key == MAX_ISA)
-        o->max_isa = arg;
+        o->context.max_isa = arg;
+    else if (key == DEVICE)
+        o->context.device = arg;
     else
         return ARGP_ERR_UNKNOWN;
     return 0;
@@ -82,7 +85,24 @@ static cw_status count_supported(cw_context *ctx, findings *f, cw_error *err) {
 static const char *why_idle(const findings *f, size_t b) {
     int all = 0;
     for (size_t s = 0; s < SAMPLES; s++) all += f->supported[b][s];
-    return all == 0 && f->backends[b].version ? f->idle[b] : NULL;
+    return all == 0 && (f->backends[b].version || f->backends[b].on_device) ? f->idle[b] : NULL;
+}
+
+/* For backends that want a device: whether there is one. text: what is said of them. */
+static void look_for_device(findings *f, cw_context_options asked, char *text, size_t size) {
+    cw_error err = {0};
+    cw_context *ctx = NULL;
+    bool wanted = false;
+    for (size_t b = 0; b < f->count; b++) wanted |= f->backends[b].on_device;
+    if (!wanted) return;
+    asked.device = "opencl";
+    if (cw_context_open_with(&asked, &ctx, &err) == CW_OK)
+        snprintf(text, size, "it wants --device opencl, here %s", cw_context_machine(ctx)->device);
+    else
+        snprintf(text, size, "%s", err.message);
+    cw_context_close(ctx);
+    for (size_t b = 0; b < f->count; b++)
+        if (f->backends[b].on_device) f->idle[b] = text;
 }
 
 static int is_table(const struct dirent *entry) {
@@ -147,7 +167,9 @@ static void print_backends(const findings *f) {
     cli_table *table = cli_table_new(columns);
     for (size_t b = 0; b < f->count; b++) {
         const cw_backend_info *info = &f->backends[b];
-        const char *cells[SAMPLES + 2] = {info->name, info->version ? info->version : "not in this build"};
+        const char *cells[SAMPLES + 2] = {info->name, info->version     ? info->version
+                                                      : info->on_device ? "not asked for"
+                                                                        : "not in this build"};
         for (size_t s = 0; s < SAMPLES; s++) {
             snprintf(numbers[s], sizeof numbers[s], "%d", f->supported[b][s]);
             cells[s + 2] = info->version ? numbers[s] : NULL;
@@ -172,7 +194,7 @@ static void print_text(const findings *f) {
     printf("Networks     %s/nets (%d tables)\n\n", cli_data_folder(), f->tables < 0 ? 0 : f->tables);
     print_backends(f);
     for (size_t b = 0; b < f->count; b++)
-        if (!f->backends[b].version && f->backends[b].package)
+        if (!f->backends[b].version && !f->backends[b].on_device && f->backends[b].package)
             printf("\n%s is missing: apt-get install %s, then build again.\n", f->backends[b].name,
                    f->backends[b].package);
     for (size_t b = 0; b < f->count; b++)
@@ -212,14 +234,15 @@ int cmd_doctor(int argc, char **argv) {
     findings f = {.tables = count_tables()};
     argp_err_exit_status = CLI_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
-    int code = o.max_isa ? cli_openblas_for(o.max_isa, argc, argv) : CLI_DONE;
+    int code = o.context.max_isa ? cli_openblas_for(o.context.max_isa, argc, argv) : CLI_DONE;
     if (code != CLI_DONE) return code;
     cw_context *ctx;
-    char *conditions = NULL;
-    if (cw_context_open_capped(o.max_isa, &ctx, &err) != CW_OK) return cli_fail(&err);
+    char *conditions = NULL, device[240];
+    if (cw_context_open_with(&o.context, &ctx, &err) != CW_OK) return cli_fail(&err);
     f.machine = *cw_context_machine(ctx);
     f.backends = cw_backends(ctx, &f.count);
     if (f.count > BACKENDS_MAX) f.count = BACKENDS_MAX;
+    look_for_device(&f, o.context, device, sizeof device);
     if (count_supported(ctx, &f, &err) != CW_OK || cw_machine_conditions(&conditions, &err) != CW_OK) {
         code = cli_fail(&err);
     } else {

@@ -3,14 +3,16 @@
 #include <string.h>
 
 typedef struct options {
-    const char *problem, *max_isa;
+    const char *problem;
+    cw_context_options context;
     bool json;
 } options;
 
-enum { MAX_ISA = 1000 };
+enum { MAX_ISA = 1000, DEVICE };
 
 static const struct argp_option rows[] = {
     {"max-isa", MAX_ISA, "ISA", 0, CLI_MAX_ISA_HELP, 0},
+    {"device", DEVICE, "DEVICE", 0, CLI_DEVICE_HELP, 0},
     {"json", 'j', NULL, 0, "Print one JSON document", 0},
     {0},
 };
@@ -20,7 +22,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     if (key == 'j')
         o->json = true;
     else if (key == MAX_ISA)
-        o->max_isa = arg;
+        o->context.max_isa = arg;
+    else if (key == DEVICE)
+        o->context.device = arg;
     else if (key == ARGP_KEY_ARG && !o->problem)
         o->problem = arg;
     else if (key == ARGP_KEY_ARG)
@@ -86,10 +90,10 @@ int cmd_impls(int argc, char **argv) {
     argp_err_exit_status = CLI_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     if (o.problem && cw_problem_parse(o.problem, &p, &err) != CW_OK) return cli_fail(&err);
-    int code = o.max_isa ? cli_openblas_for(o.max_isa, argc, argv) : CLI_DONE;
+    int code = o.context.max_isa ? cli_openblas_for(o.context.max_isa, argc, argv) : CLI_DONE;
     if (code != CLI_DONE) return code;
     cw_context *ctx;
-    if (cw_context_open_capped(o.max_isa, &ctx, &err) != CW_OK) return cli_fail(&err);
+    if (cw_context_open_with(&o.context, &ctx, &err) != CW_OK) return cli_fail(&err);
     cw_impl_info *infos = NULL;
     size_t count = 0;
     if (cw_impls(ctx, o.problem ? &p : NULL, &infos, &count, &err) != CW_OK) {

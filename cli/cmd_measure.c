@@ -27,6 +27,7 @@ enum {
     KEY_PROBES,
     KEY_DRY_RUN,
     KEY_MAX_ISA,
+    KEY_DEVICE,
 };
 
 typedef struct options {
@@ -36,7 +37,8 @@ typedef struct options {
     size_t problem_count;
     bool precs[2]; /* by cw_prec */
     int32_t threads, batch;
-    const char *store, *max_isa;
+    const char *store;
+    cw_context_options context;
     cw_measure_options measure;
     bool quiet, json, dry_run;
     const char *base; /* a model's file; NULL = every problem is measured */
@@ -62,6 +64,7 @@ static const struct argp_option rows[] = {
     {"probes", KEY_PROBES, "N", 0, "Measure only the N problems that tell most for 'train --base'", 2},
     {"dry-run", KEY_DRY_RUN, NULL, 0, "Print what would be measured, and measure nothing", 2},
     {"max-isa", KEY_MAX_ISA, "ISA", 0, CLI_MAX_ISA_HELP ": its times are another machine's", 2},
+    {"device", KEY_DEVICE, "DEVICE", 0, CLI_DEVICE_HELP ": its times are another machine's", 2},
     {"store", 's', "FILE", 0, "Where times go (default convwise.db); created where missing", 3},
     {"again", KEY_AGAIN, NULL, 0, "Measure anew what the store has", 3},
     {"budget", KEY_BUDGET, "TIME", 0, "Stop after about this long: 90, 90s, 10m, 2h", 3},
@@ -218,7 +221,10 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         o->probes = (size_t)number(state, "probes", arg, 1, 1000000);
         return 0;
     case KEY_MAX_ISA:
-        o->max_isa = arg;
+        o->context.max_isa = arg;
+        return 0;
+    case KEY_DEVICE:
+        o->context.device = arg;
         return 0;
     case KEY_DRY_RUN:
         o->dry_run = true;
@@ -450,7 +456,7 @@ static int measure(options *o) {
     cw_store *store = NULL;
     int code;
     if (collect(o, &problems, &count, &err) != CW_OK ||
-        cw_context_open_capped(o->max_isa, &ctx, &err) != CW_OK ||
+        cw_context_open_with(&o->context, &ctx, &err) != CW_OK ||
         choose_probes(o, ctx, problems, &count, &err) != CW_OK)
         code = cli_fail(&err);
     else if (o->dry_run)
@@ -475,7 +481,7 @@ int cmd_measure(int argc, char **argv) {
     argp_err_exit_status = CLI_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     int code = o.code;
-    if (code == CLI_DONE) code = cli_openblas_for(o.max_isa, argc, as_given);
+    if (code == CLI_DONE) code = cli_openblas_for(o.context.max_isa, argc, as_given);
     if (code == CLI_DONE) code = measure(&o);
     free(as_given);
     cli_layers_release(&o.layers);

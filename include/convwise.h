@@ -165,11 +165,20 @@ typedef enum cw_family {
 
 typedef struct cw_context cw_context; /* the open backends */
 CW_API cw_status cw_context_open(cw_context **out, cw_error *err);
-/* The same on a lesser machine: instructions above max_isa ("sse41", "avx2", "avx512"; NULL = no cap) are not
- * used. Its measurements are those of another machine (cw_machine_cap). Backends that cannot be kept to it
- * support nothing, and say so. Libraries keep the cap for the whole process: CW_MISMATCH where an earlier
- * context had another one, or none. */
-CW_API cw_status cw_context_open_capped(const char *max_isa, cw_context **out, cw_error *err);
+/* What a context has beyond, or short of, that of cw_context_open. All zero = nothing. */
+typedef struct cw_context_options {
+    /* A lesser machine: instructions above it ("sse41", "avx2", "avx512") are not used. Its measurements are
+     * those of another machine (cw_machine_cap). Backends that cannot be kept to it support nothing, and say
+     * so. Libraries keep the cap for the whole process: CW_MISMATCH where an earlier context had another one,
+     * or none. NULL = no cap. */
+    const char *max_isa;
+    /* A device beside the CPU, whose backends are opened too: "opencl" = the first GPU of OpenCL, or else the
+     * first of its devices; "opencl:TEXT" = the first whose name has TEXT in it. That is another machine too.
+     * CW_NOT_FOUND where there is no such device: the message says what there is, or what to install. NULL =
+     * none. */
+    const char *device;
+} cw_context_options;
+CW_API cw_status cw_context_open_with(const cw_context_options *options, cw_context **out, cw_error *err);
 /* NULL is fine. Convolutions made from it are freed first. */
 CW_API void cw_context_close(cw_context *ctx);
 

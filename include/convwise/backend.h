@@ -14,15 +14,16 @@
 extern "C" {
 #endif
 
-enum { CW_BACKEND_ABI = 2 };
+enum { CW_BACKEND_ABI = 3 };
 
 /* The machine, as far as choosing code depends on it. */
 typedef struct cw_machine {
-    char cpu[96];                  /* model name as the kernel gives it */
-    char isa[16];                  /* best of: portable, sse41, avx2, avx512, neon */
+    char cpu[96]; /* model name as the kernel gives it; " + " and the device, if there is one */
+    char isa[16]; /* best of: portable, sse41, avx2, avx512, neon */
     bool avx2, avx512, vnni, bf16; /* avx2 with FMA; avx512 = F, BW, DQ, VL */
     int32_t cores;                 /* usable by this process */
     int64_t l1d, l2, l3;           /* bytes a core sees; 0 = unknown */
+    char device[160];              /* name of the device that the context was asked for, "" = none */
     char fingerprint[33];          /* 16 hex digits: hash of all above but cores */
     bool capped;                   /* isa and flags are below what the CPU has: see cw_machine_cap */
 } cw_machine;
@@ -84,6 +85,7 @@ typedef struct cw_backend {
     const char *name;
     const char *package; /* Debian package it needs, NULL = none */
     bool third_party;    /* its code can crash: measure it in a child process */
+    bool on_device;      /* runs on machine->device: opened only in contexts that have one */
     /* Never fails for want of a library: what was not found at build time has no row. machine outlives the
      * state. */
     cw_status (*open)(const cw_machine *machine, void **state, cw_error *err);

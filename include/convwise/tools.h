@@ -37,8 +37,9 @@ CW_API cw_status cw_machine_conditions(char **json, cw_error *err);
 /* One open backend (or one that this build lacks), for `doctor`. */
 typedef struct cw_backend_info {
     const char *name;
-    const char *version; /* of its library; NULL = not in this build */
+    const char *version; /* of its library; NULL = not in this build, or not open */
     const char *package; /* Debian package to install for it; NULL = none needed */
+    bool on_device;      /* in this build, but not open: it wants a context with a device */
 } cw_backend_info;
 /* Borrowed array, lives as long as ctx. */
 CW_API const cw_backend_info *cw_backends(const cw_context *ctx, size_t *count);

@@ -1,6 +1,10 @@
 /* context.c: opens the backends, asks them what they have, and runs a convolution in the problem's layout. */
 #include "context.h"
 #include "../base/base.h"
+#include "../machine/machine.h"
+#if CW_WITH_CLBLAST
+#include "opencl.h"
+#endif
 #include <string.h>
 
 extern const cw_backend_info cw_backends_absent[];
@@ -14,11 +18,45 @@ const char *cw_family_name(cw_family family) {
     return (size_t)family < CW_FAMILY_COUNT ? family_names[family] : "?";
 }
 
-cw_status cw_context_open(cw_context **out, cw_error *err) {
-    return cw_context_open_capped(NULL, out, err);
+/* text: as in cw_context_options. */
+static cw_status add_device(cw_machine *machine, const char *text, cw_error *err) {
+    static const char kind[] = "opencl";
+    const size_t length = sizeof kind - 1;
+    if (strncmp(text, kind, length) != 0 || (text[length] && text[length] != ':'))
+        return cw_fail(err, CW_INVALID, "device '%.60s': must be opencl or opencl:NAME", text);
+#if CW_WITH_CLBLAST
+    cw_opencl_device device;
+    cw_status status = cw_opencl_find(text + length + (text[length] == ':'), &device, err);
+    if (status == CW_OK) cw_machine_add_device(machine, device.name);
+    return status;
+#else
+    (void)machine;
+    return cw_fail(
+        err, CW_NOT_FOUND,
+        "this build has no OpenCL: apt-get install libclblast-dev ocl-icd-opencl-dev, then build again");
+#endif
 }
 
-cw_status cw_context_open_capped(const char *max_isa, cw_context **out, cw_error *err) {
+static cw_status open_backend(cw_context *ctx, const cw_backend *backend, cw_error *err) {
+    void *state = NULL;
+    if (backend->abi != CW_BACKEND_ABI)
+        return cw_fail(err, CW_MISMATCH, "backend %s has ABI %d, not %d: rebuild it", backend->name,
+                       backend->abi, CW_BACKEND_ABI);
+    cw_status status = backend->open ? backend->open(&ctx->machine, &state, err) : CW_OK;
+    if (status != CW_OK) return status;
+    ctx->open[ctx->count].backend = backend;
+    ctx->open[ctx->count].state = state;
+    ctx->count++;
+    ctx->infos[ctx->info_count++] =
+        (cw_backend_info){backend->name, backend->version(state), backend->package, false};
+    return CW_OK;
+}
+
+cw_status cw_context_open(cw_context **out, cw_error *err) {
+    return cw_context_open_with(NULL, out, err);
+}
+
+cw_status cw_context_open_with(const cw_context_options *options, cw_context **out, cw_error *err) {
     size_t rows = 0, absent = 0;
     while (cw_backend_table[rows]) rows++;
     while (cw_backends_absent[absent].name) absent++;
@@ -29,27 +67,23 @@ cw_status cw_context_open_capped(const char *max_isa, cw_context **out, cw_error
     ctx->infos = cw_alloc_n(rows + absent, sizeof *ctx->infos);
     if (!ctx->open || !ctx->infos) status = cw_fail_memory(err);
     cw_machine_detect(&ctx->machine);
-    if (max_isa && status == CW_OK) status = cw_machine_cap(&ctx->machine, max_isa, err);
-    for (size_t i = 0; i < rows && status == CW_OK; i++) {
-        const cw_backend *backend = cw_backend_table[i];
-        if (backend->abi != CW_BACKEND_ABI) {
-            status = cw_fail(err, CW_MISMATCH, "backend %s has ABI %d, not %d: rebuild it", backend->name,
-                             backend->abi, CW_BACKEND_ABI);
-            break;
-        }
-        void *state = NULL;
-        status = backend->open ? backend->open(&ctx->machine, &state, err) : CW_OK;
-        if (status != CW_OK) break;
-        ctx->open[ctx->count].backend = backend;
-        ctx->open[ctx->count].state = state;
-        ctx->infos[ctx->count] = (cw_backend_info){backend->name, backend->version(state), backend->package};
-        ctx->count++;
-    }
+    if (status == CW_OK && options && options->max_isa)
+        status = cw_machine_cap(&ctx->machine, options->max_isa, err);
+    if (status == CW_OK && options && options->device)
+        status = add_device(&ctx->machine, options->device, err);
+    const bool device = ctx->machine.device[0] != '\0';
+    for (size_t i = 0; i < rows && status == CW_OK; i++)
+        if (device || !cw_backend_table[i]->on_device) status = open_backend(ctx, cw_backend_table[i], err);
     if (status != CW_OK) {
         cw_context_close(ctx);
         return status;
     }
-    memcpy(ctx->infos + ctx->count, cw_backends_absent, absent * sizeof *ctx->infos);
+    for (size_t i = 0; i < rows; i++)
+        if (!device && cw_backend_table[i]->on_device)
+            ctx->infos[ctx->info_count++] =
+                (cw_backend_info){cw_backend_table[i]->name, NULL, cw_backend_table[i]->package, true};
+    memcpy(ctx->infos + ctx->info_count, cw_backends_absent, absent * sizeof *ctx->infos);
+    ctx->info_count += absent;
     *out = ctx;
     return CW_OK;
 }
@@ -68,9 +102,7 @@ const cw_machine *cw_context_machine(const cw_context *ctx) {
 }
 
 const cw_backend_info *cw_backends(const cw_context *ctx, size_t *count) {
-    size_t absent = 0;
-    while (cw_backends_absent[absent].name) absent++;
-    *count = ctx->count + absent;
+    *count = ctx->info_count;
     return ctx->infos;
 }
 

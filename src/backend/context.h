@@ -15,7 +15,8 @@ struct cw_context {
         const cw_backend *backend;
         void *state;
     } * open;
-    cw_backend_info *infos;
+    cw_backend_info *infos; /* of the open ones, then of the others */
+    size_t info_count;
 };
 
 /* One implementation of a problem, found. */
@@ -44,6 +45,9 @@ extern const cw_backend cw_backend_xnnpack;
 #endif
 #if CW_WITH_ARMCL
 extern const cw_backend cw_backend_armcl;
+#endif
+#if CW_WITH_CLBLAST
+extern const cw_backend cw_backend_clblast;
 #endif
 
 /* The implementation that supports every valid problem: what a choice falls back to. */

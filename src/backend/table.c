@@ -15,19 +15,25 @@ const cw_backend *const cw_backend_table[] = {
 #if CW_WITH_ARMCL
     &cw_backend_armcl,
 #endif
+#if CW_WITH_CLBLAST
+    &cw_backend_clblast,
+#endif
     NULL,
 };
 
 /* Backends this source tree has but this build lacks: what `doctor` tells to install. */
 const cw_backend_info cw_backends_absent[] = {
 #if !CW_WITH_ONEDNN
-    {"onednn", NULL, "libdnnl-dev"},
+    {"onednn", NULL, "libdnnl-dev", false},
 #endif
 #if !CW_WITH_XNNPACK
-    {"xnnpack", NULL, "libxnnpack-dev libpthreadpool-dev libcpuinfo-dev"},
+    {"xnnpack", NULL, "libxnnpack-dev libpthreadpool-dev libcpuinfo-dev", false},
 #endif
 #if !CW_WITH_ARMCL && defined(__aarch64__)
-    {"armcl", NULL, "libarm-compute-dev"},
+    {"armcl", NULL, "libarm-compute-dev", false},
 #endif
-    {NULL, NULL, NULL},
+#if !CW_WITH_CLBLAST
+    {"clblast", NULL, "libclblast-dev ocl-icd-opencl-dev", false},
+#endif
+    {NULL, NULL, NULL, false},
 };

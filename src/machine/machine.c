@@ -95,3 +95,14 @@ cw_status cw_machine_cap(cw_machine *machine, const char *max_isa, cw_error *err
     set_fingerprint(machine);
     return CW_OK;
 }
+
+/* Not the driver: it changes what a backend runs, not the machine. */
+void cw_machine_add_device(cw_machine *m, const char *device) {
+    char text[sizeof m->fingerprint + sizeof m->device + 1];
+    size_t used = strlen(m->cpu);
+    snprintf(m->device, sizeof m->device, "%s", device);
+    snprintf(m->cpu + used, sizeof m->cpu - used, " + %s", device);
+    int length = snprintf(text, sizeof text, "%s|%s", m->fingerprint, m->device);
+    snprintf(m->fingerprint, sizeof m->fingerprint, "%016llx",
+             (unsigned long long)cw_hash(text, (size_t)length, 0));
+}

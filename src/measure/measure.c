@@ -14,6 +14,7 @@ enum { DEFAULT_PASSES = 3 };
 /* The slowest code that is waited for: a step gets 30 s and the time of its multiply-accumulates at this
  * rate, about a hundredth of what plain loops reach. */
 static const double timeout_base_s = 30, timeout_macs_per_s = 1e7;
+static const double timeout_device_s = 300; /* instead of 30: a device's driver compiles kernels */
 /* What a problem costs besides its multiply-accumulates, in their unit, for the estimate of the time left. */
 static const double problem_weight = 8e7;
 static const double clock_steps_a_sample = 100;
@@ -251,6 +252,7 @@ static bool time_is_up(const runner *r, int64_t begin) {
 }
 
 static cw_status measure_all(runner *r, const cw_problem *problems, size_t count) {
+    const double base_s = r->ctx->machine.device[0] ? timeout_device_s : timeout_base_s;
     int64_t begin = cw_now_ns();
     pace sofar = {0};
     cw_status status = CW_OK, lost = CW_OK;
@@ -265,7 +267,7 @@ static cw_status measure_all(runner *r, const cw_problem *problems, size_t count
         int64_t start = cw_now_ns();
         r->job.problem = problems[i];
         r->job.timeout_s =
-            r->options->timeout_s > 0 ? r->options->timeout_s : timeout_base_s + heavy / timeout_macs_per_s;
+            r->options->timeout_s > 0 ? r->options->timeout_s : base_s + heavy / timeout_macs_per_s;
         status = measure_one(r);
         sofar.left -= heavy;
         if (r->stored > before) { /* what the store had costs nothing and says nothing about the rest */

@@ -265,7 +265,8 @@ bool cw_columns_problem(const cw_columns *c, char *const *values, cw_problem *ou
     TAKE(kw)
     TAKE(sh)
     TAKE(sw)
-    TAKE(dh) TAKE(dw)
+    TAKE(dh)
+    TAKE(dw)
 #undef TAKE
         out->pt = out->pb = n[CW_ROLE_ph];
     out->pl = out->pr = n[CW_ROLE_pw];

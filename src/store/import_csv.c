@@ -18,9 +18,10 @@
     X(family)                                                                                                \
     X(state)                                                                                                 \
     X(detail)                                                                                                \
-    X(candidate) X(library_choice) X(samples) X(time_ns) X(min_ns) X(median_ns) X(mad_ns) X(prepare_ns)      \
-        X(src_reorder_ns) X(dst_reorder_ns) X(workspace_bytes) X(error) X(pass1_ns) X(pass2_ns) X(pass3_ns)  \
-            X(pass4_ns) X(pass5_ns) X(pass6_ns) X(pass7_ns) X(pass8_ns)
+    X(candidate)                                                                                             \
+    X(library_choice) X(samples) X(time_ns) X(min_ns) X(median_ns) X(mad_ns) X(prepare_ns) X(src_reorder_ns) \
+        X(dst_reorder_ns) X(workspace_bytes) X(error) X(pass1_ns) X(pass2_ns) X(pass3_ns) X(pass4_ns)        \
+            X(pass5_ns) X(pass6_ns) X(pass7_ns) X(pass8_ns)
 enum {
 #define X(name) AT_##name,
     COLUMNS(X)

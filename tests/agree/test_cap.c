@@ -104,7 +104,8 @@ static int check_all(const char *isa) {
     cw_machine real;
     int bad = 0, ran = 0;
     cw_machine_detect(&real);
-    if (cw_context_open_capped(isa, &ctx, &err) != CW_OK) return print_error("%s: %s\n", isa, err.message), 1;
+    if (cw_context_open_with(&(cw_context_options){.max_isa = isa}, &ctx, &err) != CW_OK)
+        return print_error("%s: %s\n", isa, err.message), 1;
     const cw_machine *machine = cw_context_machine(ctx);
     if (strcmp(machine->isa, isa) != 0 || strcmp(machine->fingerprint, real.fingerprint) == 0) bad = 1;
     cw_impl_info *infos;
@@ -145,14 +146,16 @@ static void test_cap__nothing_above_it_runs_and_all_agrees(void **state) {
 static int check_second(const char *isa) {
     cw_context *ctx;
     cw_error err = {CW_OK, ""};
-    if (cw_context_open_capped(isa, &ctx, &err) != CW_OK) return print_error("%s\n", err.message), 1;
+    if (cw_context_open_with(&(cw_context_options){.max_isa = isa}, &ctx, &err) != CW_OK)
+        return print_error("%s\n", err.message), 1;
     size_t count;
     const cw_backend_info *backends = cw_backends(ctx, &count);
     bool keeps = false;
     for (size_t i = 0; i < count; i++)
         keeps |= strcmp(backends[i].name, "onednn") == 0 && backends[i].version;
     cw_context_close(ctx);
-    if (cw_context_open_capped(isa, &ctx, &err) != CW_OK) return print_error("again: %s\n", err.message), 1;
+    if (cw_context_open_with(&(cw_context_options){.max_isa = isa}, &ctx, &err) != CW_OK)
+        return print_error("again: %s\n", err.message), 1;
     cw_context_close(ctx);
     cw_status status = cw_context_open(&ctx, &err);
     if (status == CW_OK) cw_context_close(ctx);
@@ -170,7 +173,7 @@ static int check_late(const char *isa) {
     for (size_t i = 0; i < count; i++)
         keeps |= strcmp(backends[i].name, "onednn") == 0 && backends[i].version;
     cw_context_close(ctx);
-    cw_status status = cw_context_open_capped(isa, &ctx, &err);
+    cw_status status = cw_context_open_with(&(cw_context_options){.max_isa = isa}, &ctx, &err);
     if (status == CW_OK) cw_context_close(ctx);
     return status != (keeps ? CW_MISMATCH : CW_OK);
 }

@@ -205,7 +205,7 @@ typedef struct bench {
 
 static void add_backend(bench *b, const cw_backend *backend) {
     b->open[b->ctx.count].backend = backend;
-    b->infos[b->ctx.count++] = (cw_backend_info){backend->name, "1.0", NULL};
+    b->infos[b->ctx.count++] = (cw_backend_info){.name = backend->name, .version = "1.0"};
 }
 
 static int set_up(void **state) {
