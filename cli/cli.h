@@ -67,6 +67,9 @@ void cli_surroundings_print(const cli_surroundings *s, const cw_choice *ranking,
 void cli_surroundings_json(const cli_surroundings *s, const cw_choice *ranking, size_t count, json_t *out);
 /* The options of cw_limits: an argp child whose input is a cw_limits. */
 extern const struct argp cli_limits_argp;
+/* --fpmath MODE, wherever there is a choice; cli_fpmath reads it, and does not return where it is none. */
+#define CLI_FPMATH_HELP "Arithmetic for f32: strict (default), or bf16: also what is faster but less precise"
+cw_fpmath cli_fpmath(struct argp_state *state, const char *text);
 /* The whole number that an option --name was given as text; does not return where it is none. */
 int64_t cli_whole(struct argp_state *state, const char *name, const char *text, int64_t least, int64_t most);
 /* Loads the base, if one is asked for, then the rows, of the base's features unless others are asked for. */

@@ -18,7 +18,7 @@ enum { SHOWN = 10 }; /* lines of a table where nobody asked for another number *
 
 static const struct argp_option table[] = {
     {"model", 'm', "FILE", 0, "Model that 'convwise train' made (needed)", 0},
-    {"precision", 'p', "PREC", 0, "f32 or u8; default: what PROBLEM says", 0},
+    {"precision", 'p', "PREC", 0, "f32, u8 or bf16; default: what PROBLEM says", 0},
     {"top", 'n', "N", 0, "Show the N best (default: of those that can run, at most 10; in JSON all)", 0},
     {"all", ALL, NULL, 0, "Show all, also those that cannot run, with the reason", 0},
     {"no-check", NO_CHECK, NULL, 0, "Do not ask which implementations can run here", 0},
@@ -118,10 +118,10 @@ static cw_status read_problem(const options *o, cw_problem *p, cw_error *err) {
     for (int prec = 0; prec < CW_PREC_COUNT; prec++)
         if (strcmp(o->prec, cw_prec_name((cw_prec)prec)) == 0) {
             p->prec = prec;
-            if (prec == CW_F32) p->zp = 0;
+            if (prec != CW_U8) p->zp = 0;
             return CW_OK;
         }
-    snprintf(err->message, sizeof err->message, "'%.40s' is not a precision: f32 or u8", o->prec);
+    snprintf(err->message, sizeof err->message, "'%.40s' is not a precision: f32, u8 or bf16", o->prec);
     return err->status = CW_INVALID;
 }
 

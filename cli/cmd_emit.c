@@ -6,16 +6,18 @@
 typedef struct options {
     const char *model, *output, *machine;
     cw_emit_options emit;
+    cw_fpmath fpmath;
     bool onnx;
 } options;
 
-enum { HEADER = 1000, SELF_TEST, MACHINE };
+enum { HEADER = 1000, SELF_TEST, MACHINE, FPMATH };
 
 static const struct argp_option table[] = {
     {"model", 'm', "FILE", 0, "Model that 'convwise train' made (needed)", 0},
     {"format", 'f', "FORMAT", 0, "c (default), or onnx: trees as ONNX-ML", 0},
     {"prefix", 'p', "NAME", 0, "Begins every name in the file (default: convwise)", 0},
     {"machine", MACHINE, "M", 0, CLI_MACHINE_HELP, 0},
+    {"fpmath", FPMATH, "MODE", 0, "bf16: take a model that was trained with it (default: strict)", 0},
     {"output", 'o', "FILE", 0, "Write to FILE instead of standard output", 0},
     {"header", HEADER, NULL, 0, "Only the declarations, for callers", 0},
     {"self-test", SELF_TEST, NULL, 0, "Add a self-test under #ifdef NAME_SELF_TEST", 0},
@@ -40,6 +42,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case MACHINE:
         o->machine = arg;
+        return 0;
+    case FPMATH:
+        o->fpmath = cli_fpmath(state, arg);
         return 0;
     case HEADER:
         o->emit.header = true;
@@ -81,6 +86,19 @@ static cw_status emit_c(const options *o, const cw_model *model, cw_error *err) 
     return status;
 }
 
+/* What is emitted has no limits: who takes it is to know what it may choose. */
+static cw_status check_fpmath(const options *o, const cw_model *model, cw_error *err) {
+    for (size_t i = 0; o->fpmath == CW_FPMATH_STRICT && i < cw_model_classes(model); i++)
+        if (cw_impl_is_reduced(cw_model_class(model, i))) {
+            snprintf(err->message, sizeof err->message,
+                     "the model may choose %.80s, which computes f32 in bf16: say --fpmath bf16, or train "
+                     "without it",
+                     cw_model_class(model, i));
+            return err->status = CW_MISMATCH;
+        }
+    return CW_OK;
+}
+
 int cmd_emit(int argc, char **argv) {
     static const struct argp argp = {
         table,
@@ -99,6 +117,7 @@ int cmd_emit(int argc, char **argv) {
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return CLI_USAGE;
     cw_status status = cw_model_load(o.model, &model, &err);
     if (status == CW_OK && o.machine) status = cw_model_on(model, o.machine, &err);
+    if (status == CW_OK) status = check_fpmath(&o, model, &err);
     if (status == CW_OK) status = o.onnx ? emit_onnx(&o, model, &err) : emit_c(&o, model, &err);
     cw_model_free(model);
     return status == CW_OK ? CLI_DONE : cli_fail(&err);

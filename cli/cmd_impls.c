@@ -45,7 +45,8 @@ static const struct argp argp = {rows,
                                  NULL};
 
 static const char *note(const cw_impl_info *info) {
-    return info->library_choice ? "library's choice" : info->candidate ? NULL : "never chosen";
+    if (info->library_choice) return "library's choice";
+    return info->candidate ? NULL : info->reduced ? "only with --fpmath bf16" : "never chosen";
 }
 
 static void print_table(const cw_impl_info *infos, size_t count, bool problem) {
@@ -70,9 +71,10 @@ static int print_json(const cw_impl_info *infos, size_t count, const char *probl
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
         const cw_impl_info *info = &infos[i];
-        json_t *row = json_pack("{s:s, s:s, s:s, s:b, s:b}", "name", info->name, "backend", info->backend,
-                                "family", cw_family_name(info->family), "candidate", info->candidate,
-                                "library_choice", info->library_choice);
+        json_t *row =
+            json_pack("{s:s, s:s, s:s, s:b, s:b, s:b}", "name", info->name, "backend", info->backend,
+                      "family", cw_family_name(info->family), "candidate", info->candidate, "reduced",
+                      info->reduced, "library_choice", info->library_choice);
         if (problem) {
             json_object_set_new(row, "supported", json_boolean(!info->why_not));
             json_object_set_new(row, "why_not", info->why_not ? json_string(info->why_not) : json_null());

@@ -17,6 +17,7 @@ extern char **environ;
 enum {
     KEY_GRID = 256,
     KEY_PRECISION,
+    KEY_FPMATH,
     KEY_ONLY,
     KEY_BUDGET,
     KEY_AGAIN,
@@ -35,7 +36,7 @@ typedef struct options {
     cw_net grid; /* count 0 = none asked for */
     cw_problem *problems;
     size_t problem_count;
-    bool precs[2]; /* by cw_prec */
+    bool precs[CW_PREC_COUNT];
     int32_t threads, batch;
     const char *store;
     cw_context_options context;
@@ -56,7 +57,9 @@ static const struct argp_option rows[] = {
      "first:last:step, first:last:*factor or a,b,c; 'default' is size 7,14,28,56, ic and oc 16:512:*2, "
      "kernel 1,3,5, stride 1,2, pad 0 and half the kernel",
      1},
-    {"precision", KEY_PRECISION, "LIST", 0, "Of networks and grids: f32 (default), u8, or f32,u8", 2},
+    {"precision", KEY_PRECISION, "LIST", 0,
+     "Of networks and grids: f32 (default), u8, bf16, or several: f32,u8", 2},
+    {"fpmath", KEY_FPMATH, "MODE", 0, CLI_FPMATH_HELP, 2},
     {"threads", 't', "N", 0, "Threads that run a convolution of networks and grids (default 1)", 2},
     {"batch", 'b', "N", 0, "Images at a time, of networks and grids (default 1)", 2},
     {"only", KEY_ONLY, "PATTERN", 0, "Only implementations whose names match, e.g. 'own.*,onednn.*'", 2},
@@ -137,16 +140,19 @@ static void add_grid(options *o, char *text, struct argp_state *state) {
 
 static void set_precisions(options *o, char *list, struct argp_state *state) {
     char *save = NULL;
-    o->precs[CW_F32] = o->precs[CW_U8] = false;
+    static const cw_prec known[] = {CW_F32, CW_U8, CW_BF16};
+    const size_t count = sizeof known / sizeof *known;
+    bool any = false;
+    memset(o->precs, 0, sizeof o->precs);
     for (char *name = strtok_r(list, ",", &save); name; name = strtok_r(NULL, ",", &save)) {
-        int prec = 0;
-        while (prec < 2 && strcmp(cw_prec_name((cw_prec)prec), name) != 0) prec++;
-        if (prec == 2)
-            argp_error(state, "--precision: '%.60s' is not f32 or u8", name);
+        size_t i = 0;
+        while (i < count && strcmp(cw_prec_name(known[i]), name) != 0) i++;
+        if (i == count)
+            argp_error(state, "--precision: '%.60s' is not f32, u8 or bf16", name);
         else
-            o->precs[prec] = true;
+            any = o->precs[known[i]] = true;
     }
-    if (!o->precs[CW_F32] && !o->precs[CW_U8]) argp_error(state, "--precision names none: f32, u8 or both");
+    if (!any) argp_error(state, "--precision names none of f32, u8, bf16");
 }
 
 static long long number(struct argp_state *state, const char *option, const char *text, long long lo,
@@ -182,6 +188,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case KEY_GRID:
         add_grid(o, arg, state);
+        return 0;
+    case KEY_FPMATH:
+        o->measure.fpmath = cli_fpmath(state, arg);
         return 0;
     case KEY_PRECISION:
         set_precisions(o, arg, state);
@@ -260,7 +269,7 @@ static const struct argp argp = {
 
 static size_t at_precisions(const options *o, const cw_layer *layer, cw_problem *out) {
     size_t n = 0;
-    for (int prec = 0; prec < 2; prec++)
+    for (int prec = 0; prec < CW_PREC_COUNT; prec++)
         if (o->precs[prec]) out[n++] = cw_layer_problem(layer, (cw_prec)prec, o->threads, o->batch);
     return n;
 }
@@ -273,7 +282,7 @@ static cw_status collect(const options *o, cw_problem **out, size_t *count, cw_e
         layers += o->layers.nets[i].count;
         if (o->layers.nets[i].count > longest) longest = o->layers.nets[i].count;
     }
-    cw_problem *all = calloc(2 * layers + o->problem_count, sizeof *all);
+    cw_problem *all = calloc(CW_PREC_COUNT * layers + o->problem_count, sizeof *all);
     if (!all) return err->status = CW_NO_MEMORY;
     for (size_t j = 0; j < longest; j++)
         for (size_t i = 0; i < o->layers.net_count; i++)

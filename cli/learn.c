@@ -21,6 +21,7 @@ enum {
     AT_LEAST,
     FAMILIES,
     BASE,
+    FPMATH,
 #define X(type, field, option, least, most, help) SETTING_##field,
     CW_SETTINGS(X)
 #undef X
@@ -33,7 +34,7 @@ static const struct argp_option table[] = {
      "engineered (default), raw, pooled: engineered and the machine's numbers, or seed: the ten columns of "
      "docs/seed.md",
      0},
-    {"precision", PRECISION, "P", 0, "Only rows of f32 or u8 (default: all)", 0},
+    {"precision", PRECISION, "P", 0, "Only rows of f32, u8 or bf16 (default: all)", 0},
     {"threads", 't', "N", 0, "Only rows measured with N threads (default: all)", 0},
     {"direction", DIRECTION, "D", 0, "Only rows of fwd (default), bwd_d or bwd_w; or all", 0},
     {"dims", DIMS, "N", 0, "Only rows of 2 or 3 dimensions (default: all)", 0},
@@ -47,6 +48,7 @@ static const struct argp_option table[] = {
      "Go on from another machine's model, where few layers are measured: boosted trees correct its sum of "
      "trees (docs/few-shot.md)",
      0},
+    {"fpmath", FPMATH, "MODE", 0, CLI_FPMATH_HELP, 0},
     {"free-reorders", FREE_REORDERS, NULL, 0, "Do not charge changes of layout to an implementation", 0},
 #define X(type, field, option, least, most, help) {option, SETTING_##field, "N", 0, help, 1},
     CW_SETTINGS(X)
@@ -126,7 +128,7 @@ static void set_precision(cli_learn *learn, struct argp_state *state, const char
         learn->data.prec = prec;
         if (strcmp(name, cw_prec_name((cw_prec)prec)) == 0) return;
     }
-    argp_error(state, "'%.60s' is not a precision: f32, u8", name);
+    argp_error(state, "'%.60s' is not a precision: f32, u8, bf16", name);
 }
 
 static double setting(struct argp_state *state, const char *name, const char *text, double least, double most,
@@ -178,6 +180,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case BASE:
         learn->base_path = arg;
+        return 0;
+    case FPMATH:
+        learn->data.fpmath = cli_fpmath(state, arg);
         return 0;
     case FREE_REORDERS:
         learn->data.free_reorders = true;

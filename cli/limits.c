@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORKSPACE = 3000, EXACT, MAX_ERROR, DETERMINISTIC, NO_REORDERS, ALLOW, FORBID, CALLS };
+enum { WORKSPACE = 3000, EXACT, MAX_ERROR, DETERMINISTIC, NO_REORDERS, ALLOW, FORBID, FPMATH, CALLS };
 
 static const struct argp_option table[] = {
     {NULL, 0, NULL, 0, "Limits:", 2},
@@ -16,6 +16,7 @@ static const struct argp_option table[] = {
     {"no-reorders", NO_REORDERS, NULL, 0, "Only what works in the problem's layout", 2},
     {"allow", ALLOW, "PATTERNS", 0, "Only implementations that match, e.g. 'own.*,onednn.brg*'", 2},
     {"forbid", FORBID, "PATTERNS", 0, "No implementations that match", 2},
+    {"fpmath", FPMATH, "MODE", 0, CLI_FPMATH_HELP, 2},
     {"calls", CALLS, "N", 0, "It will run N times: count what preparing costs as well", 2},
     {0},
 };
@@ -37,6 +38,12 @@ static double above_zero(struct argp_state *state, const char *name, const char 
     if (end == text || *end || !(value > 0 && value < INFINITY))
         argp_error(state, "--%s wants a number above 0, not '%.60s'", name, text);
     return value;
+}
+
+cw_fpmath cli_fpmath(struct argp_state *state, const char *text) {
+    if (strcmp(text, "bf16") == 0) return CW_FPMATH_BF16;
+    if (strcmp(text, "strict") != 0) argp_error(state, "--fpmath: '%.60s' is neither strict nor bf16", text);
+    return CW_FPMATH_STRICT;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
@@ -62,6 +69,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case FORBID:
         limits->forbid = arg;
+        return 0;
+    case FPMATH:
+        limits->fpmath = cli_fpmath(state, arg);
         return 0;
     case CALLS:
         limits->calls = above_zero(state, "calls", arg);

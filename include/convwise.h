@@ -67,8 +67,9 @@ CW_API const char *cw_version(void);
 
 /* X(symbol, name): arithmetic of a problem; values are permanent.
  * f32: all float. u8: u8 activations with one scale and zero point, s8 weights with a scale per output
- * channel, s32 bias, 32-bit accumulation, requantised u8 output (see cw_quant). The others occur in imported
- * measurements; nothing here runs them. */
+ * channel, s32 bias, 32-bit accumulation, requantised u8 output (see cw_quant). bf16: source, weights and
+ * output are bfloat16, held as uint16_t; f32 bias, sums and clamp, rounded once, to nearest even. The others
+ * occur in imported measurements; nothing here runs them. */
 #define CW_PRECS(X) X(F32, "f32") X(U8, "u8") X(F16, "f16") X(BF16, "bf16") X(S8, "s8")
 typedef enum cw_prec {
 #define X(symbol, name) CW_##symbol,
@@ -189,10 +190,12 @@ typedef struct cw_impl_info {
     cw_family family;
     const char *why_not; /* NULL: supported; else the reason */
     bool library_choice; /* the one its library would take by itself (format left to the library) */
-    bool candidate;      /* false for the reference and the empty implementation: measured, never chosen */
+    bool candidate;      /* false for the reference and the empty implementation: measured, never chosen;
+                            and for what is reduced: chosen only where asked (cw_limits.fpmath) */
     bool exact;          /* output equals the reference up to rounding: no transform, no saturating sums */
     bool deterministic;  /* the same output, to the bit, whenever it runs */
     bool own_layout;     /* may work in a layout of its own, between reorders inside a run */
+    bool reduced;        /* arithmetic of lower precision than the problem's: f32 computed in bf16 */
     int64_t workspace;   /* bytes that cw_conv_workspace will say; -1 = unknown */
 } cw_impl_info;
 
@@ -200,6 +203,8 @@ typedef struct cw_impl_info {
 CW_API cw_status cw_impls(cw_context *ctx, const cw_problem *p, cw_impl_info **out, size_t *count,
                           cw_error *err);
 CW_API void cw_free(void *memory);
+/* cw_impl_info.reduced, for where only the name is known, as of a model's classes. */
+CW_API bool cw_impl_is_reduced(const char *name);
 CW_API const char *cw_family_name(cw_family family);
 
 /* ---- 4. Convolution ---- */
@@ -215,9 +220,11 @@ typedef struct cw_quant {
     const float *scale;     /* oc values */
 } cw_quant;
 
-/* Weights: (g, oc/g, kh, kw, ic/g), f32 or s8. Bias: oc values, f32 or s32, NULL = 0.
- * Clamp: dst is limited to [lo, hi], f32 in real units, u8 in quantised units (0 and 255 = none); -INFINITY
- * and INFINITY = none, lo = 0 is ReLU, 0 and 6 is ReLU6. All are copied or packed by cw_conv_create. */
+/* Weights: (g, oc/g, kh, kw, ic/g), f32, s8, or bf16 as uint16_t. Bias: oc values, f32 (bf16 too) or s32,
+ * NULL = 0.
+ * Clamp: dst is limited to [lo, hi], f32 and bf16 in real units (bf16 is rounded after it), u8 in quantised
+ * units (0 and 255 = none); -INFINITY and INFINITY = none, lo = 0 is ReLU, 0 and 6 is ReLU6. All are copied
+ * or packed by cw_conv_create. */
 typedef struct cw_conv_args {
     const void *weights;
     const void *bias;
@@ -250,6 +257,11 @@ CW_API const char *cw_model_learner(const cw_model *model);             /* "tree
  * allowed. What can be known differs: with a context the backends say workspace, exactness, determinism and
  * layouts; without one, and always for errors and times, it is what the model's training measured. */
 enum { CW_NO_WORKSPACE = -1 };
+/* oneDNN's term: the arithmetic that f32 may be computed in. */
+typedef enum cw_fpmath {
+    CW_FPMATH_STRICT, /* f32 */
+    CW_FPMATH_BF16    /* or products of bf16: faster, off by up to 2 % of the largest output */
+} cw_fpmath;
 typedef struct cw_limits {
     int64_t workspace_bytes; /* most that cw_conv_workspace may be; 0 = any, CW_NO_WORKSPACE = none at all.
                                 Without a context: estimated by the largest share of the tensors' bytes that
@@ -260,6 +272,7 @@ typedef struct cw_limits {
                          met; 0 = any. What is exact but was not measured counts as 1e-5, or one step */
     bool deterministic; /* only what gives the same bits whenever it runs (needs a context) */
     bool no_reorders;   /* only what works in the problem's layout, without layout changes inside a run */
+    cw_fpmath fpmath;   /* strict: nothing that is reduced */
     const char *allow;  /* only names that match (fnmatch, comma-separated); NULL = all */
     const char *forbid; /* no names that match; NULL = none */
     double calls; /* how often it will run, once prepared: ranked by time + preparation / calls, in ns, which

@@ -36,7 +36,7 @@ typedef struct cw_kernel cw_kernel;
 struct cw_impl {
     const char *name; /* permanent: "<backend>.<what>" */
     cw_family family;
-    bool candidate; /* false: never chosen (ref, null) */
+    bool candidate; /* false: never chosen (ref, null), or, where reduced, only where asked */
     /* True if outputs equal the reference up to rounding: direct and GEMM kinds. False: Winograd and FFT,
      * whose error grows with the transform, and u8 kinds that saturate 16-bit sums. Decides the limit that
      * measuring verifies against. */
@@ -52,6 +52,9 @@ struct cw_impl {
     /* True: u8 outputs are requantised in integers, twice rounded: next to a half they may be one step off.
      */
     bool fixed_point;
+    /* True: arithmetic of lower precision than the problem's; not exact and no candidate, and the part of the
+     * name behind the backend's begins with the arithmetic: "onednn.bf16.<kernel>" (cw_impl_is_reduced). */
+    bool reduced;
 };
 
 /* A prepared convolution; the first member of the backend's own. */

@@ -205,6 +205,7 @@ typedef struct cw_measure_options {
     const cw_problem *problems; /* duplicates are measured once */
     size_t count;
     const char *only; /* fnmatch pattern(s) of implementation names, comma-separated, NULL = all */
+    cw_fpmath fpmath; /* bf16: what computes f32 in lower precision, too */
     double budget_s;  /* stop after about this long, 0 = none; CW_STOPPED */
     double sample_ms; /* least duration of one sample, 0 = default (docs/measuring.md) */
     double timeout_s; /* one step of one implementation may take this long, 0 = default, by size */
@@ -245,6 +246,7 @@ typedef struct cw_dataset_options {
     bool families;     /* true: classes are families, each as fast as its fastest implementation */
     bool labels;       /* rows from imported labels, without times: to train on, not to validate on; least
                           does not matter then */
+    cw_fpmath fpmath;  /* strict: without what computes f32 in lower precision */
 } cw_dataset_options;
 /* One row a problem with enough timed candidates, one class an implementation (or family) with at least one
  * time. labels: one row a label, in the order of storing, repeats kept; one class an implementation (or

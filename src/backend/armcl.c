@@ -148,8 +148,8 @@ static cw_status prepare(const cw_impl *impl, const cw_problem *p, const cw_conv
 
 /* Without "@": in the problem's layout. The library has other kernels for NCHW. */
 #define ROW(what, family, exact, function)                                                                   \
-    {{"armcl." what, family, true, exact, prepare, true, true, true}, function, false}, {                    \
-        {"armcl." what "@nchw", family, true, exact, prepare, true, true, true}, function, true              \
+    {{"armcl." what, family, true, exact, prepare, true, true, true, false}, function, false}, {             \
+        {"armcl." what "@nchw", family, true, exact, prepare, true, true, true, false}, function, true       \
     }
 
 static const armcl_impl impls[] = {
@@ -179,6 +179,8 @@ static cw_status list(void *state, const cw_problem *p, cw_impl_visit *visit, vo
         const char *why_not = NULL;
         if (p && impl->nchw && p->layout == CW_NCHW)
             why_not = "the problem is nchw: it is the one without @nchw";
+        else if (p && p->prec == CW_BF16)
+            why_not = "f32 and u8 only";
         else if (p && !armcl_offers(&canonical, impl->function, layout_of(impl, &canonical)))
             why_not = "the library does not offer it for this problem";
         visit(arg, &impl->base, why_not, !why_not && impl->function == choice && !impl->nchw);

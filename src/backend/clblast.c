@@ -426,8 +426,8 @@ static cw_status prepare(const cw_impl *impl, const cw_problem *p, const cw_conv
 /* ---- The backend ---- */
 
 static const clblast_impl rows[IMPLS] = {
-    {{"clblast.convgemm", CW_FAMILY_DIRECT, true, true, prepare, true, true, false}, false, NULL},
-    {{"clblast.gemm", CW_FAMILY_GEMM, true, true, prepare, true, false, false}, true, NULL},
+    {{"clblast.convgemm", CW_FAMILY_DIRECT, true, true, prepare, true, true, false, false}, false, NULL},
+    {{"clblast.gemm", CW_FAMILY_GEMM, true, true, prepare, true, false, false, false}, true, NULL},
 };
 
 static const char *why_not(const clblast_impl *impl, const cw_problem *problem) {

@@ -124,7 +124,7 @@ typedef struct collector {
 static const char *never_runs(const cw_problem *p) {
     if (p->dir != CW_FWD) return "only forward convolutions run here";
     if (p->id) return "only two dimensions run here";
-    if (p->prec != CW_F32 && p->prec != CW_U8) return "only f32 and u8 run here";
+    if (p->prec != CW_F32 && p->prec != CW_U8 && p->prec != CW_BF16) return "only f32, u8 and bf16 run here";
     if (p->layout != CW_NHWC) return "only nhwc runs here";
     return NULL;
 }
@@ -199,6 +199,7 @@ cw_status cw_impls(cw_context *ctx, const cw_problem *p, cw_impl_info **out, siz
                                   .exact = found[i].impl->exact,
                                   .deterministic = found[i].impl->deterministic,
                                   .own_layout = found[i].impl->own_layout,
+                                  .reduced = found[i].impl->reduced,
                                   .workspace = found[i].workspace};
     cw_free(found);
     if (!infos) return cw_fail_memory(err);

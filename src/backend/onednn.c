@@ -26,19 +26,19 @@ int onednn_set_threads(int threads) {
 /* ---- Descriptors ---- */
 
 dnnl_data_type_t onednn_data_type(const cw_problem *p) {
-    return p->prec == CW_U8 ? dnnl_u8 : dnnl_f32;
+    return p->prec == CW_U8 ? dnnl_u8 : p->prec == CW_BF16 ? dnnl_bf16 : dnnl_f32;
 }
 
-static dnnl_status_t activation_md(const cw_problem *p, bool dst, bool any, dnnl_memory_desc_t *out) {
+static dnnl_status_t activation_md(const cw_problem *p, bool dst, dnnl_data_type_t type, bool any,
+                                   dnnl_memory_desc_t *out) {
     cw_sizes sizes;
     cw_problem_sizes(p, &sizes);
     dnnl_dims_t dims = {p->mb, dst ? p->oc : p->ic, dst ? sizes.oh : p->ih, dst ? sizes.ow : p->iw};
-    return dnnl_memory_desc_init_by_tag(out, 4, dims, onednn_data_type(p),
-                                        any ? dnnl_format_tag_any : dnnl_nhwc);
+    return dnnl_memory_desc_init_by_tag(out, 4, dims, type, any ? dnnl_format_tag_any : dnnl_nhwc);
 }
 
 dnnl_status_t onednn_nhwc_md(const cw_problem *p, bool dst, dnnl_memory_desc_t *out) {
-    return activation_md(p, dst, false, out);
+    return activation_md(p, dst, onednn_data_type(p), false, out);
 }
 
 bool onednn_is_nhwc(const dnnl_memory_desc_t *md) {
@@ -58,13 +58,14 @@ bool onednn_is_nhwc(const dnnl_memory_desc_t *md) {
 static dnnl_status_t operation(const cw_problem *p, const onednn_query *query, dnnl_convolution_desc_t *out) {
     bool u8 = p->prec == CW_U8;
     dnnl_memory_desc_t src, weights, bias, dst;
-    dnnl_status_t status = activation_md(p, false, query->any, &src);
-    if (status == dnnl_success) status = activation_md(p, true, query->any, &dst);
+    dnnl_data_type_t type = onednn_data_type(p), in = query->reduced ? dnnl_bf16 : type;
+    dnnl_status_t status = activation_md(p, false, in, query->any, &src);
+    if (status == dnnl_success) status = activation_md(p, true, type, query->any, &dst);
     dnnl_dims_t grouped = {p->g, p->oc / p->g, p->ic / p->g, p->kh, p->kw},
                 dense = {p->oc, p->ic, p->kh, p->kw};
     if (status == dnnl_success)
         status = dnnl_memory_desc_init_by_tag(&weights, p->g > 1 ? 5 : 4, p->g > 1 ? grouped : dense,
-                                              u8 ? dnnl_s8 : dnnl_f32, dnnl_format_tag_any);
+                                              u8 ? dnnl_s8 : in, dnnl_format_tag_any);
     if (status == dnnl_success)
         status =
             dnnl_memory_desc_init_by_tag(&bias, 1, (dnnl_dims_t){p->oc}, u8 ? dnnl_s32 : dnnl_f32, dnnl_a);
@@ -175,9 +176,9 @@ static bool is_exact(const char *info) {
 }
 
 /* The implementation of that name, made known if it is new; NULL = out of memory. */
-static const onednn_impl *intern(onednn_state *s, const char *info, bool own_layout) {
+static const onednn_impl *intern(onednn_state *s, const char *info, bool own_layout, bool reduced) {
     char name[sizeof((onednn_impl *)0)->name];
-    snprintf(name, sizeof name, "onednn.%.70s%s", info, own_layout ? "@any" : "");
+    snprintf(name, sizeof name, "onednn.%s%.70s%s", reduced ? "bf16." : "", info, own_layout ? "@any" : "");
     size_t at = 0;
     for (; at < s->impl_count; at++) {
         int order = strcmp(s->impls[at]->name, name);
@@ -191,13 +192,15 @@ static const onednn_impl *intern(onednn_state *s, const char *info, bool own_lay
     snprintf(impl->info, sizeof impl->info, "%s", info);
     impl->state = s;
     impl->own_layout = own_layout;
+    impl->reduced = reduced;
     impl->base = (cw_impl){.name = impl->name,
                            .family = cw_family_of_onednn(info),
-                           .candidate = true,
-                           .exact = is_exact(info),
+                           .candidate = !reduced,
+                           .exact = !reduced && is_exact(info),
                            .prepare = onednn_prepare,
                            .deterministic = true,
-                           .own_layout = own_layout};
+                           .own_layout = own_layout || reduced,
+                           .reduced = reduced};
     memmove(s->impls + at + 1, s->impls + at, (s->impl_count - at) * sizeof *s->impls);
     s->impls[at] = impl;
     s->impl_count++;
@@ -212,26 +215,30 @@ typedef struct discovery {
     bool clips, choosing, failed;
 } discovery;
 
-static int64_t workspace_of(dnnl_primitive_desc_t pd) {
+static int64_t workspace_of(dnnl_primitive_desc_t pd, bool reduced) {
     const dnnl_memory_desc_t *src = dnnl_primitive_desc_query_md(pd, dnnl_query_src_md, 0),
                              *dst = dnnl_primitive_desc_query_md(pd, dnnl_query_dst_md, 0),
                              *scratch = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
     return cw_workspace_total(scratch ? dnnl_memory_desc_get_size(scratch) : 0,
-                              onednn_is_nhwc(src) ? 0 : dnnl_memory_desc_get_size(src),
+                              onednn_is_nhwc(src) && !reduced ? 0 : dnnl_memory_desc_get_size(src),
                               onednn_is_nhwc(dst) ? 0 : dnnl_memory_desc_get_size(dst));
 }
 
 static bool discovered(void *arg, dnnl_primitive_desc_t pd, const char *info, bool own_layout) {
     discovery *d = arg;
     onednn_state *s = d->state;
-    const onednn_impl *impl = intern(s, info, own_layout);
+    /* Naive loops over widened values: slower than f32 and less precise, so there is no reason to ask. */
+    if (d->query.reduced && strncmp(info, "ref", 3) == 0) return false;
+    const onednn_impl *impl = intern(s, info, own_layout, d->query.reduced);
     d->failed |= !impl;
     if (d->failed) return false;
     if (d->choosing && !s->choice) s->choice = impl;
     for (size_t i = 0; i < s->found_count; i++)
         if (s->found[i].impl == impl) return false;
     d->failed |= !cw_grow(&s->found, &s->found_capacity, s->found_count + 1, sizeof *s->found);
-    if (!d->failed) s->found[s->found_count++] = (onednn_found){impl, d->query, d->clips, workspace_of(pd)};
+    if (!d->failed)
+        s->found[s->found_count++] =
+            (onednn_found){impl, d->query, d->clips, workspace_of(pd, impl->reduced)};
     return false;
 }
 
@@ -259,6 +266,19 @@ static dnnl_status_t discover_with(onednn_state *s, const cw_problem *p, const f
     return status;
 }
 
+/* f32 in bf16: only as it is asked for by default, and all that oneDNN has take the general clamp. */
+static dnnl_status_t discover_reduced(onednn_state *s, const cw_problem *p, bool *failed) {
+    onednn_attributes attributes = {.clamp = ONEDNN_CLAMP_CLIP, .lo = 1, .hi = 6};
+    dnnl_status_t status = dnnl_success;
+    for (int format = 0; format < 2 && status == dnnl_success; format++) {
+        discovery d = {
+            s, {.any = format == 0, .reduced = true, .algorithm = dnnl_convolution_auto}, .clips = true};
+        status = onednn_walk(s, p, &d.query, &attributes, discovered, &d);
+        *failed |= d.failed;
+    }
+    return status;
+}
+
 cw_status onednn_discover(onednn_state *s, const cw_problem *p, cw_error *err) {
     if (s->have_problem && cw_problem_compare(&s->problem, p) == 0) return CW_OK;
     s->have_problem = false;
@@ -270,6 +290,7 @@ cw_status onednn_discover(onednn_state *s, const cw_problem *p, cw_error *err) {
     bool failed = false;
     dnnl_status_t status = discover_with(s, p, scale, true, &failed);
     if (status == dnnl_success) status = discover_with(s, p, scale, false, &failed);
+    if (status == dnnl_success && p->prec == CW_F32) status = discover_reduced(s, p, &failed);
     cw_free(scale);
     if (failed) return cw_fail_memory(err);
     if (status != dnnl_success) return onednn_fail(err, status, "asking for implementations");
@@ -280,12 +301,15 @@ cw_status onednn_discover(onednn_state *s, const cw_problem *p, cw_error *err) {
 
 /* Problems that between them bring out every kernel that oneDNN has for a machine. */
 static const char *const probes[] = {
-    "ic3ih32oc64kh7sh2ph3",     "ic64ih14oc64kh3ph1",     "mb4ic64ih14oc64kh3ph1",
-    "ic64ih28oc128kh1",         "ic64ih28oc128kh1sh2",    "g64ic64ih28oc64kh3ph1",
-    "g4ic64ih14oc64kh3ph1",     "g2ic10ih9oc6kh3ph1",     "ic5ih9oc7kh3dh1ph2",
-    "ic64ih14oc64kh3ph1,u8",    "ic64ih28oc128kh1,u8",    "g64ic64ih28oc64kh3ph1,u8",
-    "g4ic64ih14oc64kh3ph1,u8",  "g2ic10ih9oc6kh3ph1,u8",  "ic3ih32oc64kh7sh2ph3,u8",
-    "ic64ih14oc64kh3ph1,u8,zp", "ic64ih28oc128kh1,u8,zp", "g64ic64ih28oc64kh3ph1,u8,zp",
+    "ic3ih32oc64kh7sh2ph3",      "ic64ih14oc64kh3ph1",         "mb4ic64ih14oc64kh3ph1",
+    "ic64ih28oc128kh1",          "ic64ih28oc128kh1sh2",        "g64ic64ih28oc64kh3ph1",
+    "g4ic64ih14oc64kh3ph1",      "g2ic10ih9oc6kh3ph1",         "ic5ih9oc7kh3dh1ph2",
+    "ic64ih14oc64kh3ph1,u8",     "ic64ih28oc128kh1,u8",        "g64ic64ih28oc64kh3ph1,u8",
+    "g4ic64ih14oc64kh3ph1,u8",   "g2ic10ih9oc6kh3ph1,u8",      "ic3ih32oc64kh7sh2ph3,u8",
+    "ic64ih14oc64kh3ph1,u8,zp",  "ic64ih28oc128kh1,u8,zp",     "g64ic64ih28oc64kh3ph1,u8,zp",
+    "ic3ih32oc64kh7sh2ph3,bf16", "ic64ih14oc64kh3ph1,bf16",    "ic64ih28oc128kh1,bf16",
+    "ic64ih28oc128kh1sh2,bf16",  "g64ic64ih28oc64kh3ph1,bf16", "g4ic64ih14oc64kh3ph1,bf16",
+    "g2ic10ih9oc6kh3ph1,bf16",   "ic5ih9oc7kh3dh1ph2,bf16",
 };
 
 static cw_status probe(onednn_state *s, cw_error *err) {

@@ -20,9 +20,10 @@ typedef struct onednn_attributes {
     const float *scale;     /* u8: oc values */
 } onednn_attributes;
 
-/* One way of asking: activations in format "any" or in NHWC, and an algorithm. */
+/* One way of asking: activations in format "any" or in NHWC, an algorithm, and for f32 whether to compute in
+ * bf16: source and weights converted, the destination f32. */
 typedef struct onednn_query {
-    bool any;
+    bool any, reduced;
     dnnl_alg_kind_t algorithm;
 } onednn_query;
 
@@ -56,6 +57,7 @@ typedef struct onednn_impl {
     cw_impl base;
     onednn_state *state;
     bool own_layout; /* the "@any" ones: source or destination is not NHWC */
+    bool reduced;    /* the "bf16." ones: an f32 problem computed in bf16 */
     char info[80];   /* oneDNN's name of it */
     char name[96];
 } onednn_impl;
@@ -68,6 +70,7 @@ int onednn_set_threads(int threads);
 /* Whether a tensor (mb, channels, height, width) lies in memory as dense NHWC; dimensions of 1 have no
  * stride. */
 bool onednn_is_nhwc(const dnnl_memory_desc_t *md);
+/* Of the problem's tensors. */
 dnnl_data_type_t onednn_data_type(const cw_problem *p);
 dnnl_status_t onednn_nhwc_md(const cw_problem *p, bool dst, dnnl_memory_desc_t *out);
 

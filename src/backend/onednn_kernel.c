@@ -2,6 +2,7 @@
  * post-operation where the implementation takes one, reorders where it works in a layout of its own. */
 #include "onednn.h"
 #include "../base/base.h"
+#include "../kernel/bf16.h"
 #include "../kernel/kernel.h"
 #include "../problem/problem.h"
 #include <math.h>
@@ -119,6 +120,11 @@ static void sweep(const onednn_kernel *k, void *dst) {
         float *x = dst;
 #pragma omp parallel for if (k->threads > 1)
         for (int64_t i = 0; i < k->sweep_count; i++) x[i] = cw_clamp(x[i], k->lo, k->hi);
+    } else if (k->prec == CW_BF16) { /* rounding keeps the order: to clamp after it is the same */
+        uint16_t *x = dst;
+#pragma omp parallel for if (k->threads > 1)
+        for (int64_t i = 0; i < k->sweep_count; i++)
+            x[i] = cw_bf16_round(cw_clamp(cw_bf16_widen(x[i]), k->lo, k->hi));
     } else {
         uint8_t *x = dst, lo = (uint8_t)k->lo, hi = (uint8_t)k->hi;
 #pragma omp parallel for if (k->threads > 1)
@@ -179,7 +185,7 @@ static onednn_attributes attributes_of(onednn_kernel *k, const cw_problem *p, co
         a.hi = cw_u8_limit(args->hi);
         none = a.lo <= 0 && a.hi >= 255; /* saturation does it */
     }
-    bool relu = p->prec == CW_F32 && a.lo == 0;
+    bool relu = p->prec != CW_U8 && a.lo == 0;
     k->sweep = !clips && !none && !(relu && a.hi == INFINITY);
     k->lo = a.lo;
     k->hi = a.hi;
@@ -271,7 +277,7 @@ static void write_sums(const cw_problem *p, const dnnl_memory_desc_t *md, const 
 static dnnl_status_t pack_weights(onednn_kernel *k, const cw_problem *p, const dnnl_memory_desc_t *md,
                                   const void *weights) {
     onednn_state *s = k->state;
-    dnnl_data_type_t type = p->prec == CW_U8 ? dnnl_s8 : dnnl_f32;
+    dnnl_data_type_t type = p->prec == CW_U8 ? dnnl_s8 : onednn_data_type(p);
     const dnnl_data_type_t between_types[] = {type, dnnl_f32};
     dnnl_memory_desc_t ours;
     dnnl_status_t status = weights_md(p, type, true, &ours);
@@ -301,13 +307,13 @@ static dnnl_status_t pack_bias(onednn_kernel *k, const cw_problem *p, const dnnl
     return dnnl_memory_create(&k->bias, md, k->state->engine, k->bias_data);
 }
 
-static dnnl_status_t activations(onednn_kernel *k, const cw_problem *p, const dnnl_memory_desc_t *src,
-                                 const dnnl_memory_desc_t *dst) {
+static dnnl_status_t activations(onednn_kernel *k, const cw_problem *p, bool reduced,
+                                 const dnnl_memory_desc_t *src, const dnnl_memory_desc_t *dst) {
     onednn_state *s = k->state;
     dnnl_memory_desc_t plain;
     dnnl_status_t status = dnnl_memory_create(&k->src, src, s->engine, DNNL_MEMORY_NONE);
     if (status == dnnl_success) status = dnnl_memory_create(&k->dst, dst, s->engine, DNNL_MEMORY_NONE);
-    if (status == dnnl_success && !onednn_is_nhwc(src)) {
+    if (status == dnnl_success && (reduced || !onednn_is_nhwc(src))) {
         k->base.src_own_bytes = dnnl_memory_desc_get_size(src);
         k->base.src_reorder = src_reorder;
         status = onednn_nhwc_md(p, false, &plain);
@@ -320,11 +326,12 @@ static dnnl_status_t activations(onednn_kernel *k, const cw_problem *p, const dn
         if (status == dnnl_success) status = reorder_make(s, dst, &plain, &k->dst_reorder);
     }
     k->prec = (cw_prec)p->prec;
-    k->sweep_count = (int64_t)(dnnl_memory_desc_get_size(dst) / (p->prec == CW_F32 ? sizeof(float) : 1));
+    size_t element = p->prec == CW_F32 ? 4 : p->prec == CW_BF16 ? 2 : 1;
+    k->sweep_count = (int64_t)(dnnl_memory_desc_get_size(dst) / element);
     return status;
 }
 
-static dnnl_status_t build(onednn_kernel *k, const cw_problem *p, const cw_conv_args *args,
+static dnnl_status_t build(onednn_kernel *k, const cw_problem *p, bool reduced, const cw_conv_args *args,
                            const_dnnl_primitive_desc_t pd) {
     int former = onednn_set_threads(p->threads);
     dnnl_status_t status = dnnl_primitive_create(&k->primitive, pd);
@@ -334,7 +341,7 @@ static dnnl_status_t build(onednn_kernel *k, const cw_problem *p, const cw_conv_
     if (status == dnnl_success)
         status = pack_bias(k, p, dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 1), args->bias);
     if (status == dnnl_success)
-        status = activations(k, p, dnnl_primitive_desc_query_md(pd, dnnl_query_src_md, 0),
+        status = activations(k, p, reduced, dnnl_primitive_desc_query_md(pd, dnnl_query_src_md, 0),
                              dnnl_primitive_desc_query_md(pd, dnnl_query_dst_md, 0));
     if (status == dnnl_success)
         status = scratch_make(pd, k->state->engine, &k->base.workspace_bytes, &k->scratch);
@@ -358,7 +365,7 @@ cw_status onednn_prepare(const cw_impl *impl, const cw_problem *problem, const c
     dnnl_primitive_desc_t pd = NULL;
     cw_status status = find(k, mine, &p, args, &pd, err);
     if (status == CW_OK) {
-        dnnl_status_t built = build(k, &p, args, pd);
+        dnnl_status_t built = build(k, &p, mine->reduced, args, pd);
         dnnl_primitive_desc_destroy(pd);
         if (built != dnnl_success) status = onednn_fail(err, built, impl->name);
     }

@@ -8,17 +8,17 @@
 #include "../kernel/kernel.h"
 
 static const cw_own_impl rows[] = {
-    {{"own.direct", CW_FAMILY_DIRECT, true, true, cw_direct_prepare, true, false, false},
+    {{"own.direct", CW_FAMILY_DIRECT, true, true, cw_direct_prepare, true, false, false, false},
      cw_direct_why_not,
      cw_direct_workspace,
      NULL},
-    {{"own.gemm", CW_FAMILY_GEMM, true, true, cw_gemm_prepare, true, false, false},
+    {{"own.gemm", CW_FAMILY_GEMM, true, true, cw_gemm_prepare, true, false, false, false},
      cw_gemm_why_not,
      cw_gemm_workspace,
      NULL},
 #define ROW(m, r)                                                                                            \
     {{"own.winograd_f" #m "x" #r, CW_FAMILY_WINOGRAD, true, false, cw_winograd_f##m##x##r##_prepare, true,   \
-      false, false},                                                                                         \
+      false, false, false},                                                                                  \
      cw_winograd_f##m##x##r##_why_not,                                                                       \
      cw_winograd_f##m##x##r##_workspace,                                                                     \
      NULL},

@@ -39,8 +39,8 @@ static cw_status prepare(const cw_impl *impl, const cw_problem *p, const cw_conv
 
 /* Direct as brgemm kernels are: windows are multiplied where they lie, no im2col. */
 static const xnnpack_impl rows[IMPLS] = {
-    {{"xnnpack.nhwc_f32", CW_FAMILY_DIRECT, true, true, prepare, true, false, false}, CW_F32, NULL},
-    {{"xnnpack.nhwc_qc8", CW_FAMILY_DIRECT, true, true, prepare, true, false, false}, CW_U8, NULL},
+    {{"xnnpack.nhwc_f32", CW_FAMILY_DIRECT, true, true, prepare, true, false, false, false}, CW_F32, NULL},
+    {{"xnnpack.nhwc_qc8", CW_FAMILY_DIRECT, true, true, prepare, true, false, false, false}, CW_U8, NULL},
 };
 
 static const char *status_text(enum xnn_status status) {

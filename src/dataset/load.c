@@ -129,9 +129,9 @@ static bool add_row(loader *l, const cw_problem *p) {
 static bool is_wanted(const loader *l, const cw_measurement *m) {
     const cw_dataset_options *o = &l->options;
     const cw_problem *p = &m->problem;
-    return m->candidate && (o->prec < 0 || p->prec == o->prec) &&
-           (o->threads == 0 || p->threads == o->threads) && (o->dir < 0 || p->dir == o->dir) &&
-           (o->dims == 0 || (p->id != 0) == (o->dims == 3));
+    bool asked = m->candidate || (o->fpmath == CW_FPMATH_BF16 && cw_impl_is_reduced(m->impl));
+    return asked && (o->prec < 0 || p->prec == o->prec) && (o->threads == 0 || p->threads == o->threads) &&
+           (o->dir < 0 || p->dir == o->dir) && (o->dims == 0 || (p->id != 0) == (o->dims == 3));
 }
 
 static double time_of(const loader *l, const cw_measurement *m) {

@@ -1,5 +1,6 @@
 /* depthwise.c: one input and one output channel a group: no sums over channels, so vectors run along the
  * channels of one output pixel. Part of own.direct. */
+#include "bf16.h"
 #include "kernel.h"
 #include "tile.h"
 #include "../base/base.h"
@@ -43,7 +44,7 @@ typedef struct taps {
 
 static void find_taps(const depthwise *d, const char *image, int64_t oy, int64_t ox, taps *out) {
     const cw_problem *p = &d->p;
-    int64_t element = p->prec == CW_F32 ? 4 : 1, c = p->ic;
+    int64_t element = p->prec == CW_U8 ? 1 : 4, c = p->ic; /* bf16 was widened */
     out->count = 0;
     for (int64_t i = 0; i < p->kh; i++)
         for (int64_t j = 0; j < p->kw; j++) {
@@ -61,9 +62,12 @@ static void run_channels(const depthwise *d, const taps *t, int64_t first, int64
         int32_t s32[CHANNELS_MAX];
     } sum;
     memcpy(&sum, (const char *)d->bias + first * 4, (size_t)n * 4);
-    if (d->p.prec == CW_F32) {
+    if (d->p.prec != CW_U8) {
         d->tile->depthwise_f32(t->x, t->w, t->count, first, n, sum.f32);
-        d->tile->clamp_f32(sum.f32, n, d->lo, d->hi, (float *)dst + first);
+        if (d->p.prec == CW_F32)
+            d->tile->clamp_f32(sum.f32, n, d->lo, d->hi, (float *)dst + first);
+        else
+            d->tile->clamp_bf16(sum.f32, n, d->lo, d->hi, (uint16_t *)dst + first);
     } else {
         d->tile->depthwise_u8(t->x, t->w, t->count, first, n, d->src_zp, sum.s32);
         d->tile->requantise(sum.s32, d->scale + first, n, d->dst_zp, d->lo, d->hi, (uint8_t *)dst + first);
@@ -71,18 +75,21 @@ static void run_channels(const depthwise *d, const taps *t, int64_t first, int64
 }
 
 static cw_status run(cw_kernel *kernel, const void *src, void *dst, void *workspace) {
-    (void)workspace;
     const depthwise *d = (const depthwise *)kernel;
     const cw_problem *p = &d->p;
-    int64_t oh = d->sizes.oh, ow = d->sizes.ow, c = p->oc, element = p->prec == CW_F32 ? 4 : 1;
-    int64_t rows = p->mb * oh;
+    int64_t oh = d->sizes.oh, ow = d->sizes.ow, c = p->oc, rows = p->mb * oh;
+    int64_t element = p->prec == CW_U8 ? 1 : 4, dst_element = p->prec == CW_BF16 ? 2 : element;
+    if (p->prec == CW_BF16) {
+        cw_bf16_widen_all(src, d->sizes.src_count, p->threads, workspace);
+        src = workspace;
+    }
 #pragma omp parallel for num_threads(p->threads) schedule(static)
     for (int64_t row = 0; row < rows; row++) {
         const char *image = (const char *)src + row / oh * p->ih * p->iw * c * element;
         taps t;
         for (int64_t x = 0; x < ow; x++) {
             find_taps(d, image, row % oh, x, &t);
-            char *pixel = (char *)dst + (row * ow + x) * c * element;
+            char *pixel = (char *)dst + (row * ow + x) * c * dst_element;
             for (int64_t first = 0; first < c; first += CHANNELS_MAX)
                 run_channels(d, &t, first, c - first < CHANNELS_MAX ? c - first : CHANNELS_MAX, pixel);
         }
@@ -97,6 +104,8 @@ static void pack_weights(depthwise *d, const void *weights) {
             int64_t from = c * taps_count + t, to = t * d->p.oc + c;
             if (d->p.prec == CW_F32)
                 ((float *)d->weights)[to] = ((const float *)weights)[from];
+            else if (d->p.prec == CW_BF16)
+                ((float *)d->weights)[to] = cw_bf16_widen(((const uint16_t *)weights)[from]);
             else
                 ((int32_t *)d->weights)[to] = ((const int8_t *)weights)[from];
         }
@@ -104,7 +113,7 @@ static void pack_weights(depthwise *d, const void *weights) {
 
 cw_status cw_depthwise_prepare(const cw_impl *impl, const cw_problem *p, const cw_conv_args *args,
                                cw_kernel **out, cw_error *err) {
-    bool f32 = p->prec == CW_F32;
+    bool u8 = p->prec == CW_U8;
     depthwise *d = cw_alloc(sizeof *d);
     if (!d) return cw_fail_memory(err);
     d->tile = cw_tile_for(((const cw_own_impl *)impl)->machine);
@@ -112,20 +121,21 @@ cw_status cw_depthwise_prepare(const cw_impl *impl, const cw_problem *p, const c
     cw_problem_sizes(p, &d->sizes);
     d->weights = cw_alloc_n((size_t)d->sizes.wei_count, 4);
     d->bias = cw_alloc_n((size_t)p->oc, 4);
-    d->scale = f32 ? NULL : cw_alloc_n((size_t)p->oc, sizeof *d->scale);
-    if (!d->weights || !d->bias || (!f32 && !d->scale)) {
+    d->scale = u8 ? cw_alloc_n((size_t)p->oc, sizeof *d->scale) : NULL;
+    if (!d->weights || !d->bias || (u8 && !d->scale)) {
         destroy(&d->base);
         return cw_fail_memory(err);
     }
     pack_weights(d, args->weights);
     if (args->bias) memcpy(d->bias, args->bias, (size_t)p->oc * 4);
-    d->lo = f32 ? args->lo : cw_u8_limit(args->lo);
-    d->hi = f32 ? args->hi : cw_u8_limit(args->hi);
-    if (!f32) {
+    d->lo = u8 ? cw_u8_limit(args->lo) : args->lo;
+    d->hi = u8 ? cw_u8_limit(args->hi) : args->hi;
+    if (u8) {
         memcpy(d->scale, args->quant.scale, (size_t)p->oc * sizeof *d->scale);
         d->src_zp = args->quant.src_zp;
         d->dst_zp = (float)args->quant.dst_zp;
     }
+    d->base.workspace_bytes = cw_direct_workspace(impl, p);
     d->base.run = run;
     d->base.destroy = destroy;
     *out = &d->base;

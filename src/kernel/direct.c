@@ -1,10 +1,12 @@
-/* direct.c: convolution without an intermediate matrix, for every valid problem in both precisions. A tile of
+/* direct.c: convolution without an intermediate matrix, for every valid problem in all precisions. A tile of
  * output pixels by up to two vectors of output channels stays in registers while all taps and input channels
  * pass by. Each tap gives one pointer a pixel, to the source or, outside the image, to zeros (the indirection
  * of Dukhan 2019, arXiv:1907.02129, made on the fly): so stride, dilation and padding cost nothing inside.
  *
  * u8: the source is widened to int16 less its zero point first, in pairs of channels, so that padding is 0
- * and a product of pairs is one instruction. */
+ * and a product of pairs is one instruction. bf16: the source is widened to floats, and the rest is as in f32
+ * but for the rounding at the end. */
+#include "bf16.h"
 #include "kernel.h"
 #include "tile.h"
 #include "../base/base.h"
@@ -55,6 +57,8 @@ static void pack_weights(direct *d, const void *weights) {
                 int64_t from = c * real_depth + t * d->icg;
                 if (d->p.prec == CW_F32) {
                     ((float *)d->weights)[to] = ((const float *)weights)[from + k];
+                } else if (d->p.prec == CW_BF16) {
+                    ((float *)d->weights)[to] = cw_bf16_widen(((const uint16_t *)weights)[from + k]);
                 } else {
                     const int8_t *w = (const int8_t *)weights + from;
                     ((int32_t *)d->weights)[to] = pair(w[2 * k], 2 * k + 1 < d->icg ? w[2 * k + 1] : 0);
@@ -73,6 +77,7 @@ static void destroy(cw_kernel *kernel) {
 }
 
 static cw_status run_f32(cw_kernel *kernel, const void *src, void *dst, void *workspace);
+static cw_status run_bf16(cw_kernel *kernel, const void *src, void *dst, void *workspace);
 static cw_status run_u8(cw_kernel *kernel, const void *src, void *dst, void *workspace);
 
 static void set_sizes(direct *d, const cw_problem *p) {
@@ -80,23 +85,25 @@ static void set_sizes(direct *d, const cw_problem *p) {
     cw_problem_sizes(p, &d->sizes);
     d->icg = p->ic / p->g;
     d->ocg = p->oc / p->g;
-    d->steps = p->prec == CW_F32 ? d->icg : cw_ceil_div(d->icg, 2);
+    d->steps = p->prec == CW_U8 ? cw_ceil_div(d->icg, 2) : d->icg;
     d->pixel = d->steps * p->g;
     d->block = (int64_t)d->tile->lanes * CW_TILE_VECTORS;
     d->ocg_up = cw_ceil_div(d->ocg, d->tile->lanes) * d->tile->lanes;
 }
 
-/* u8: the source as pairs of 16 bits. */
+/* u8: the source as pairs of 16 bits; bf16: as floats. */
 size_t cw_direct_workspace(const cw_impl *impl, const cw_problem *p) {
     (void)impl;
+    int64_t pixels = (int64_t)p->mb * p->ih * p->iw;
+    if (p->prec == CW_BF16) return (size_t)(pixels * p->ic * 4);
     if (cw_depthwise_fits(p) || p->prec == CW_F32) return 0;
-    return (size_t)((int64_t)p->mb * p->ih * p->iw * p->g * cw_ceil_div(p->ic / p->g, 2) * 4);
+    return (size_t)(pixels * p->g * cw_ceil_div(p->ic / p->g, 2) * 4);
 }
 
 cw_status cw_direct_prepare(const cw_impl *impl, const cw_problem *p, const cw_conv_args *args,
                             cw_kernel **out, cw_error *err) {
     if (cw_depthwise_fits(p)) return cw_depthwise_prepare(impl, p, args, out, err);
-    bool f32 = p->prec == CW_F32;
+    bool u8 = p->prec == CW_U8;
     direct *d = cw_alloc(sizeof *d);
     if (!d) return cw_fail_memory(err);
     d->tile = cw_tile_for(((const cw_own_impl *)impl)->machine);
@@ -105,8 +112,8 @@ cw_status cw_direct_prepare(const cw_impl *impl, const cw_problem *p, const cw_c
     d->weights = cw_alloc_n((size_t)(p->g * d->ocg_up * depth), 4);
     d->bias = cw_alloc_n((size_t)(p->g * d->ocg_up), 4);
     d->zeros = cw_alloc_n((size_t)d->steps, 4);
-    d->scale = f32 ? NULL : cw_alloc_n((size_t)p->oc, sizeof *d->scale);
-    if (!d->weights || !d->bias || !d->zeros || (!f32 && !d->scale)) {
+    d->scale = u8 ? cw_alloc_n((size_t)p->oc, sizeof *d->scale) : NULL;
+    if (!d->weights || !d->bias || !d->zeros || (u8 && !d->scale)) {
         destroy(&d->base);
         return cw_fail_memory(err);
     }
@@ -114,15 +121,15 @@ cw_status cw_direct_prepare(const cw_impl *impl, const cw_problem *p, const cw_c
     for (int64_t group = 0; args->bias && group < p->g; group++)
         memcpy((char *)d->bias + group * d->ocg_up * 4, (const char *)args->bias + group * d->ocg * 4,
                (size_t)d->ocg * 4);
-    d->lo = f32 ? args->lo : cw_u8_limit(args->lo);
-    d->hi = f32 ? args->hi : cw_u8_limit(args->hi);
-    if (!f32) {
+    d->lo = u8 ? cw_u8_limit(args->lo) : args->lo;
+    d->hi = u8 ? cw_u8_limit(args->hi) : args->hi;
+    if (u8) {
         memcpy(d->scale, args->quant.scale, (size_t)p->oc * sizeof *d->scale);
         d->src_zp = args->quant.src_zp;
         d->dst_zp = (float)args->quant.dst_zp;
-        d->base.workspace_bytes = cw_direct_workspace(impl, p);
     }
-    d->base.run = f32 ? run_f32 : run_u8;
+    d->base.workspace_bytes = cw_direct_workspace(impl, p);
+    d->base.run = u8 ? run_u8 : p->prec == CW_F32 ? run_f32 : run_bf16;
     d->base.destroy = destroy;
     *out = &d->base;
     return CW_OK;
@@ -173,7 +180,7 @@ typedef union sums {
 static void sum_tile(const direct *d, const window *at, int64_t channel, int vectors, sums *sum) {
     int64_t width = (int64_t)vectors * d->tile->lanes, taps = (int64_t)d->p.kh * d->p.kw;
     const char *w = (const char *)d->weights + channel * taps * d->steps * 4;
-    cw_tile_mul *mul = (d->p.prec == CW_F32 ? d->tile->mul_f32 : d->tile->mul_i16)[vectors - 1];
+    cw_tile_mul *mul = (d->p.prec == CW_U8 ? d->tile->mul_i16 : d->tile->mul_f32)[vectors - 1];
     const void *table[TABLE_TAPS * CW_TILE_ROWS];
     for (int r = 0; r < d->tile->rows; r++)
         memcpy(sum->f32 + r * width, (const char *)d->bias + channel * 4, (size_t)width * 4);
@@ -203,6 +210,8 @@ static void run_chunk(const direct *d, const int32_t *src, void *dst, int64_t ch
             int64_t to = (pixel + r) * d->p.oc + channel;
             if (d->p.prec == CW_F32)
                 d->tile->clamp_f32(sum.f32 + r * width, count, d->lo, d->hi, (float *)dst + to);
+            else if (d->p.prec == CW_BF16)
+                d->tile->clamp_bf16(sum.f32 + r * width, count, d->lo, d->hi, (uint16_t *)dst + to);
             else
                 d->tile->requantise(sum.s32 + r * width, d->scale + channel, count, d->dst_zp, d->lo, d->hi,
                                     (uint8_t *)dst + to);
@@ -223,6 +232,18 @@ static void run_all(const direct *d, const int32_t *src, void *dst) {
 static cw_status run_f32(cw_kernel *kernel, const void *src, void *dst, void *workspace) {
     (void)workspace;
     run_all((const direct *)kernel, src, dst); /* elements are only moved by pointer: floats stay floats */
+    return CW_OK;
+}
+
+void cw_bf16_widen_all(const uint16_t *src, int64_t count, int32_t threads, float *out) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t i = 0; i < count; i++) out[i] = cw_bf16_widen(src[i]);
+}
+
+static cw_status run_bf16(cw_kernel *kernel, const void *src, void *dst, void *workspace) {
+    const direct *d = (const direct *)kernel;
+    cw_bf16_widen_all(src, d->sizes.src_count, d->p.threads, workspace);
+    run_all(d, workspace, dst);
     return CW_OK;
 }
 

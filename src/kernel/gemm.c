@@ -23,7 +23,7 @@ typedef struct gemm {
 } gemm;
 
 const char *cw_gemm_why_not(const cw_problem *p) {
-    return p->prec == CW_F32 ? NULL : "OpenBLAS has no 8-bit matrix product";
+    return p->prec == CW_F32 ? NULL : p->prec == CW_U8 ? "OpenBLAS has no 8-bit matrix product" : "f32 only";
 }
 
 static void destroy(cw_kernel *kernel) {

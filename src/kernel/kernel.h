@@ -55,6 +55,8 @@ const char *cw_gemm_why_not(const cw_problem *p);
     const char *cw_winograd_f##m##x##r##_why_not(const cw_problem *p);
 CW_WINOGRADS(CW_DECLARE)
 #undef CW_DECLARE
+/* bf16 to floats, on so many threads (direct.c). */
+void cw_bf16_widen_all(const uint16_t *src, int64_t count, int32_t threads, float *out);
 /* Whether cw_depthwise_prepare takes the problem. */
 bool cw_depthwise_fits(const cw_problem *p);
 

@@ -2,6 +2,7 @@
  * transposed so that the innermost loop runs over BLOCK output channels side by side. A product of two floats
  * is exact in double, so the sum's only rounding is that of double additions. */
 #include "reference.h"
+#include "bf16.h"
 #include "kernel.h"
 #include "../base/base.h"
 #include <string.h>
@@ -29,6 +30,8 @@ static void pack_weights(cw_reference *r, const void *weights) {
             int64_t to = (block * depth + k) * BLOCK + lane, from = c * depth + k;
             if (r->p.prec == CW_F32)
                 ((float *)r->weights)[to] = ((const float *)weights)[from];
+            else if (r->p.prec == CW_BF16)
+                ((float *)r->weights)[to] = cw_bf16_widen(((const uint16_t *)weights)[from]);
             else
                 ((int16_t *)r->weights)[to] = ((const int8_t *)weights)[from];
         }
@@ -37,7 +40,7 @@ static void pack_weights(cw_reference *r, const void *weights) {
 
 cw_status cw_reference_create(const cw_problem *p, const cw_conv_args *args, cw_reference **out,
                               cw_error *err) {
-    bool f32 = p->prec == CW_F32;
+    bool u8 = p->prec == CW_U8;
     cw_reference *r = cw_alloc(sizeof *r);
     if (!r) return cw_fail_memory(err);
     r->p = *p;
@@ -46,7 +49,7 @@ cw_status cw_reference_create(const cw_problem *p, const cw_conv_args *args, cw_
     r->ocg = p->oc / p->g;
     r->blocks = cw_ceil_div(r->ocg, BLOCK);
     size_t packed = (size_t)(p->g * r->blocks * BLOCK * r->sizes.gemm_k);
-    r->weights = cw_alloc_n(packed, f32 ? sizeof(float) : sizeof(int16_t));
+    r->weights = cw_alloc_n(packed, u8 ? sizeof(int16_t) : sizeof(float));
     r->bias = cw_alloc_n((size_t)p->oc, 4);
     r->scale = cw_alloc_n((size_t)p->oc, sizeof(float));
     if (!r->weights || !r->bias || !r->scale) {
@@ -55,9 +58,9 @@ cw_status cw_reference_create(const cw_problem *p, const cw_conv_args *args, cw_
     }
     pack_weights(r, args->weights);
     if (args->bias) memcpy(r->bias, args->bias, (size_t)p->oc * 4);
-    r->lo = f32 ? args->lo : cw_u8_limit(args->lo);
-    r->hi = f32 ? args->hi : cw_u8_limit(args->hi);
-    if (!f32) {
+    r->lo = u8 ? cw_u8_limit(args->lo) : args->lo;
+    r->hi = u8 ? cw_u8_limit(args->hi) : args->hi;
+    if (u8) {
         memcpy(r->scale, args->quant.scale, (size_t)p->oc * sizeof(float));
         r->src_zp = args->quant.src_zp;
         r->dst_zp = (float)args->quant.dst_zp;
@@ -79,18 +82,21 @@ typedef struct window {
     int64_t image, y, x;
 } window;
 
-/* sum[] += the window's products for one block of output channels of one group. */
-static void sum_f32(const cw_reference *r, const float *src, window at, int64_t group, int64_t block,
-                    double sum[BLOCK]) {
+/* sum[] += the window's products for one block of output channels of one group; src is f32 or bf16. */
+static void sum_floats(const cw_reference *r, const void *src, window at, int64_t group, int64_t block,
+                       double sum[BLOCK]) {
     const cw_problem *p = &r->p;
     const float *w = (const float *)r->weights + (group * r->blocks + block) * r->sizes.gemm_k * BLOCK;
     for (int64_t i = 0; i < p->kh; i++)
         for (int64_t j = 0; j < p->kw; j++, w += r->icg * BLOCK) {
             int64_t y = at.y + i * (p->dh + 1), x = at.x + j * (p->dw + 1);
             if (y < 0 || y >= p->ih || x < 0 || x >= p->iw) continue;
-            const float *s = src + ((at.image * p->ih + y) * p->iw + x) * p->ic + group * r->icg;
-            for (int64_t k = 0; k < r->icg; k++)
-                for (int c = 0; c < BLOCK; c++) sum[c] += (double)s[k] * (double)w[k * BLOCK + c];
+            int64_t s = ((at.image * p->ih + y) * p->iw + x) * p->ic + group * r->icg;
+            for (int64_t k = 0; k < r->icg; k++) {
+                double value = p->prec == CW_F32 ? (double)((const float *)src)[s + k]
+                                                 : (double)cw_bf16_widen(((const uint16_t *)src)[s + k]);
+                for (int c = 0; c < BLOCK; c++) sum[c] += value * (double)w[k * BLOCK + c];
+            }
         }
 }
 
@@ -111,15 +117,20 @@ static void sum_u8(const cw_reference *r, const uint8_t *src, window at, int64_t
         }
 }
 
-static void pixel_f32(const cw_reference *r, const float *src, window at, float *dst) {
+/* `to`: the output pixel's number. */
+static void pixel_floats(const cw_reference *r, const void *src, window at, void *dst, int64_t to) {
     const float *bias = r->bias;
     for (int64_t group = 0; group < r->p.g; group++)
         for (int64_t block = 0; block < r->blocks; block++) {
             double sum[BLOCK] = {0};
-            sum_f32(r, src, at, group, block, sum);
+            sum_floats(r, src, at, group, block, sum);
             for (int64_t c = block * BLOCK; c < r->ocg && c < (block + 1) * BLOCK; c++) {
                 int64_t channel = group * r->ocg + c;
-                dst[channel] = cw_clamp((float)(sum[c % BLOCK] + (double)bias[channel]), r->lo, r->hi);
+                float value = cw_clamp((float)(sum[c % BLOCK] + (double)bias[channel]), r->lo, r->hi);
+                if (r->p.prec == CW_F32)
+                    ((float *)dst)[to * r->p.oc + channel] = value;
+                else
+                    ((uint16_t *)dst)[to * r->p.oc + channel] = cw_bf16_round(value);
             }
         }
 }
@@ -145,9 +156,9 @@ void cw_reference_run(const cw_reference *r, const void *src, void *dst) {
         for (int64_t y = 0; y < r->sizes.oh; y++)
             for (int64_t x = 0; x < r->sizes.ow; x++, pixel++) {
                 window at = {n, y * p->sh - p->pt, x * p->sw - p->pl};
-                if (p->prec == CW_F32)
-                    pixel_f32(r, src, at, (float *)dst + pixel * p->oc);
-                else
+                if (p->prec == CW_U8)
                     pixel_u8(r, src, at, (uint8_t *)dst + pixel * p->oc);
+                else
+                    pixel_floats(r, src, at, dst, pixel);
             }
 }

@@ -1,6 +1,6 @@
-/* reference.h: the oracle. A convolution as the formula says it, with sums in double (f32) or 32-bit integers
- * (u8). Every other implementation is checked against it; it is right before it is fast, and runs on one
- * thread whatever the problem says.
+/* reference.h: the oracle. A convolution as the formula says it, with sums in double (f32, bf16) or 32-bit
+ * integers (u8). Every other implementation is checked against it; it is right before it is fast, and runs on
+ * one thread whatever the problem says.
  *
  *   dst[n][y][x][c] = clamp(bias[c] + sum over i, j, k of
  *                           src[n][y*sh - pt + i*(dh+1)][x*sw - pl + j*(dw+1)][group(c)*ic/g + k] *

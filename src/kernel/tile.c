@@ -1,6 +1,7 @@
 /* tile.c: compiles tile_isa.h for each instruction set and picks one. Built with -ffp-contract=fast: a
  * multiply and an add become one fused instruction where the target has it, which doubles the speed. */
 #include "tile.h"
+#include "bf16.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif

@@ -31,6 +31,8 @@ typedef struct cw_tile {
                          int32_t zp, int32_t *acc);
     /* dst[c] = clamp(acc[c]), c < n. */
     void (*clamp_f32)(const float *acc, int64_t n, float lo, float hi, float *dst);
+    /* The same, rounded to bf16. */
+    void (*clamp_bf16)(const float *acc, int64_t n, float lo, float hi, uint16_t *dst);
     /* dst[c] = cw_requantise(acc[c], scale[c], ...), c < n. */
     void (*requantise)(const int32_t *acc, const float *scale, int64_t n, float dst_zp, float lo, float hi,
                        uint8_t *dst);

@@ -72,6 +72,10 @@ CW_TARGET static void CW_ISA(clamp_f32)(const float *acc, int64_t n, float lo, f
     for (int64_t c = 0; c < n; c++) dst[c] = cw_clamp(acc[c], lo, hi);
 }
 
+CW_TARGET static void CW_ISA(clamp_bf16)(const float *acc, int64_t n, float lo, float hi, uint16_t *dst) {
+    for (int64_t c = 0; c < n; c++) dst[c] = cw_bf16_round(cw_clamp(acc[c], lo, hi));
+}
+
 CW_TARGET static void CW_ISA(requantise)(const int32_t *acc, const float *scale, int64_t n, float dst_zp,
                                          float lo, float hi, uint8_t *dst) {
     for (int64_t c = 0; c < n; c++) dst[c] = cw_requantise(acc[c], scale[c], dst_zp, lo, hi);
@@ -85,6 +89,7 @@ static const cw_tile CW_ISA(tile) = {
     .depthwise_f32 = CW_ISA(depthwise_f32),
     .depthwise_u8 = CW_ISA(depthwise_u8),
     .clamp_f32 = CW_ISA(clamp_f32),
+    .clamp_bf16 = CW_ISA(clamp_bf16),
     .requantise = CW_ISA(requantise),
 };
 

@@ -310,6 +310,7 @@ static cw_status set_up(runner *r) {
     r->job = (cw_job){
         .ctx = r->ctx,
         .only = o->only,
+        .fpmath = o->fpmath,
         .sample_ns =
             fmax((o->sample_ms > 0 ? o->sample_ms : default_sample_ms) * 1e6, clock_steps_a_sample * step),
         .cut_off = o->cut_off > 0 ? o->cut_off : default_cut_off,

@@ -32,6 +32,7 @@ typedef struct cw_job {
     cw_context *ctx;
     cw_problem problem; /* canonical */
     const char *only;   /* as in cw_measure_options */
+    cw_fpmath fpmath;
     double sample_ns, cut_off, timeout_s;
     int32_t passes;
     uint64_t seed;

@@ -139,6 +139,7 @@ static cw_status list_backend(sitting *z, size_t index, cw_error *err) {
     }
     for (size_t i = 0; i < count && status == CW_OK; i++) {
         const char *name = found[i].impl->name;
+        if (found[i].impl->reduced && job->fpmath == CW_FPMATH_STRICT) continue;
         if (!wanted(job->only, name) || job->skip(job->skip_arg, name, version)) continue;
         status = add_subject(z, &found[i], err);
         subject *s = &z->subjects[z->count - 1];
@@ -238,9 +239,9 @@ static cw_status run_poisoned(sitting *z, subject *s) {
     return status;
 }
 
-/* Only candidates: the reference is what others are compared with, and `null` computes nothing. */
+/* Only what may be chosen: the reference is what others are compared with, and `null` computes nothing. */
 static cw_status compare(sitting *z, subject *s, cw_error *why) {
-    if (!s->found.impl->candidate) return CW_OK;
+    if (!s->found.impl->candidate && !s->found.impl->reduced) return CW_OK;
     const unsigned char *end = (const unsigned char *)z->dst + z->problem_case.sizes.dst_bytes;
     for (int i = 0; i < GUARD_BYTES; i++)
         if (end[i] != POISON) return cw_fail(why, CW_WRONG, "wrote beyond the end of its output");

@@ -1,6 +1,7 @@
 /* verify.c: fills the tensors of a case, asks the reference, compares. */
 #include "verify.h"
 #include "../base/base.h"
+#include "../kernel/bf16.h"
 #include "../kernel/reference.h"
 #include <inttypes.h>
 #include <math.h>
@@ -23,15 +24,28 @@ static double limit_to(double x, double lo, double hi) {
     return x < lo ? lo : x > hi ? hi : x;
 }
 
-/* Deviation 1 each way with the normal fill; integers have variances 20/3 and 4. */
-static void fill_f32(cw_case *c, cw_rng *rng) {
+static void put(const cw_case *c, void *tensor, int64_t i, double x) {
+    if (c->problem.prec == CW_F32)
+        ((float *)tensor)[i] = (float)x;
+    else
+        ((uint16_t *)tensor)[i] = cw_bf16_round((float)x);
+}
+
+static double value_at(const cw_case *c, const void *dst, int64_t i) {
+    if (c->problem.prec == CW_F32) return (double)((const float *)dst)[i];
+    if (c->problem.prec == CW_BF16) return (double)cw_bf16_widen(((const uint16_t *)dst)[i]);
+    return ((const uint8_t *)dst)[i];
+}
+
+/* f32 and bf16. Deviation 1 each way with the normal fill; integers have variances 20/3 and 4. */
+static void fill_floats(cw_case *c, cw_rng *rng) {
     bool integer = c->fill == CW_FILL_INTEGER;
     double k = (double)c->sizes.gemm_k;
-    float *src = c->src, *weights = c->weights, *bias = c->bias;
+    float *bias = c->bias;
     for (int64_t i = 0; i < c->sizes.src_count; i++)
-        src[i] = integer ? (float)between(rng, -4, 4) : (float)normal_like(rng);
+        put(c, c->src, i, integer ? (double)between(rng, -4, 4) : normal_like(rng));
     for (int64_t i = 0; i < c->sizes.wei_count; i++)
-        weights[i] = integer ? (float)between(rng, -3, 3) : (float)(normal_like(rng) / sqrt(k));
+        put(c, c->weights, i, integer ? (double)between(rng, -3, 3) : normal_like(rng) / sqrt(k));
     for (int32_t i = 0; i < c->problem.oc; i++)
         bias[i] = integer ? (float)between(rng, 1, 8) : (float)(0.25 * normal_like(rng) + 0.01);
     double deviation = integer ? ceil(sqrt(k * 80.0 / 3.0)) : 1.0;
@@ -72,8 +86,7 @@ static void fill_u8(cw_case *c, cw_rng *rng) {
 static double largest(const cw_case *c) {
     double most = 1;
     for (int64_t i = 0; i < c->sizes.dst_count; i++) {
-        double x = c->problem.prec == CW_F32 ? fabs((double)((const float *)c->expected)[i])
-                                             : ((const uint8_t *)c->expected)[i];
+        double x = fabs(value_at(c, c->expected, i));
         if (x > most) most = x;
     }
     return most;
@@ -96,10 +109,10 @@ cw_status cw_case_make(const cw_problem *p, cw_fill fill, uint64_t seed, cw_case
     } else {
         cw_rng rng = cw_rng_seed(seed);
         c.args = (cw_conv_args){.weights = c.weights, .bias = c.bias};
-        if (c.problem.prec == CW_F32)
-            fill_f32(&c, &rng);
-        else
+        if (c.problem.prec == CW_U8)
             fill_u8(&c, &rng);
+        else
+            fill_floats(&c, &rng);
         status = cw_reference_create(&c.problem, &c.args, &ref, err);
     }
     if (status != CW_OK) {
@@ -124,7 +137,10 @@ void cw_case_release(cw_case *c) {
 }
 
 static double limit_of(const cw_case *c, const cw_impl *impl) {
-    bool f32 = c->problem.prec == CW_F32;
+    bool f32 = c->problem.prec == CW_F32, bf16 = c->problem.prec == CW_BF16,
+         integer = c->fill == CW_FILL_INTEGER;
+    if (impl->reduced || (bf16 && !impl->exact)) return impl->reduced && integer ? 0 : 2e-2;
+    if (bf16) return integer ? 0 : 0x1p-7;
     if (!impl->exact) return f32 ? 1e-3 : c->fill == CW_FILL_NORMAL ? 16 : 96;
     if (c->fill == CW_FILL_INTEGER) return !f32 && impl->fixed_point ? 1 : 0;
     return f32 ? 1e-5 : 1;
@@ -132,18 +148,13 @@ static double limit_of(const cw_case *c, const cw_impl *impl) {
 
 cw_status cw_case_compare(const cw_case *c, const cw_impl *impl, const void *dst, double *error,
                           cw_error *err) {
-    bool f32 = c->problem.prec == CW_F32;
+    bool u8 = c->problem.prec == CW_U8;
     double worst = 0, limit = limit_of(c, impl);
     int64_t at = 0;
     for (int64_t i = 0; i < c->sizes.dst_count && worst < HUGE_VAL; i++) {
-        double difference;
-        if (f32) {
-            difference = fabs((double)((const float *)dst)[i] - (double)((const float *)c->expected)[i]) /
-                         c->expected_max;
-            if (!isfinite(difference)) difference = HUGE_VAL;
-        } else {
-            difference = abs(((const uint8_t *)dst)[i] - ((const uint8_t *)c->expected)[i]);
-        }
+        double difference = fabs(value_at(c, dst, i) - value_at(c, c->expected, i));
+        if (!u8) difference /= c->expected_max;
+        if (!isfinite(difference)) difference = HUGE_VAL;
         if (difference > worst) worst = difference, at = i;
     }
     *error = worst;
@@ -152,8 +163,6 @@ cw_status cw_case_compare(const cw_case *c, const cw_impl *impl, const void *dst
     return cw_fail(err, CW_WRONG,
                    "%s: image %" PRId64 " y %" PRId64 " x %" PRId64 " channel %" PRId64
                    " is %.9g, not %.9g (error %.3g %s, limit %.3g)",
-                   impl->name, pixel / ow / oh, pixel / ow % oh, pixel % ow, at % oc,
-                   f32 ? (double)((const float *)dst)[at] : ((const uint8_t *)dst)[at],
-                   f32 ? (double)((const float *)c->expected)[at] : ((const uint8_t *)c->expected)[at], worst,
-                   f32 ? "of the largest output" : "steps", limit);
+                   impl->name, pixel / ow / oh, pixel / ow % oh, pixel % ow, at % oc, value_at(c, dst, at),
+                   value_at(c, c->expected, at), worst, u8 ? "steps" : "of the largest output", limit);
 }

@@ -9,3 +9,8 @@ cw_family cw_family_of_onednn(const char *info) {
     if (strstr(info, "gemm") && !strstr(info, "brgemm")) return CW_FAMILY_GEMM;
     return CW_FAMILY_DIRECT;
 }
+
+bool cw_impl_is_reduced(const char *name) {
+    const char *dot = strchr(name, '.');
+    return dot && strncmp(dot, ".bf16.", 6) == 0;
+}

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* What verification holds exact kinds to (src/measure/verify.h). */
-static const double exact_f32 = 1e-5, exact_u8 = 1;
+static const double exact_f32 = 1e-5, exact_bf16 = 0x1p-7, exact_u8 = 1;
 
 const double *cw_facts_of(const cw_model *model, size_t class) {
     return model->facts ? model->facts->value + class * model->facts->fields : NULL;
@@ -24,6 +24,8 @@ cw_status cw_limits_check(const cw_limits *l, cw_error *err) {
         return cw_fail(err, CW_INVALID, "limit max-error: must be a number above 0");
     if (!(l->calls >= 0 && l->calls < INFINITY))
         return cw_fail(err, CW_INVALID, "calls: must be a number above 0");
+    if (l->fpmath != CW_FPMATH_STRICT && l->fpmath != CW_FPMATH_BF16)
+        return cw_fail(err, CW_INVALID, "limit fpmath: is neither strict nor bf16");
     return CW_OK;
 }
 
@@ -42,6 +44,7 @@ static double error_met(const cw_candidate *of, const cw_problem *p) {
 }
 
 static const char *exclude_inexact(const cw_candidate *of, const cw_problem *p) {
+    if (cw_impl_is_reduced(of->name)) return "limit exact: it is not";
     if (of->found) return of->found->impl->exact ? NULL : "limit exact: it is not";
     if (isnan(fact(of, CW_FACT_transforms))) return "limit exact: not known whether it is";
     bool saturates = p->prec == CW_U8 && fact(of, CW_FACT_error_u8) > exact_u8;
@@ -50,7 +53,8 @@ static const char *exclude_inexact(const cw_candidate *of, const cw_problem *p) 
 
 static const char *exclude_error(double most, const cw_candidate *of, const cw_problem *p) {
     double met = error_met(of, p);
-    if (isnan(met) && of->found && of->found->impl->exact) met = p->prec == CW_U8 ? exact_u8 : exact_f32;
+    if (isnan(met) && of->found && of->found->impl->exact)
+        met = p->prec == CW_U8 ? exact_u8 : p->prec == CW_BF16 ? exact_bf16 : exact_f32;
     if (isnan(met)) return "limit max-error: its error was not measured";
     return met > most ? "limit max-error: larger errors were measured" : NULL;
 }
@@ -72,6 +76,8 @@ const char *cw_limits_exclude(const cw_limits *l, const cw_candidate *of, const 
     const char *why = NULL;
     if (l->allow && !cw_matches(l->allow, of->name)) why = "limit allow: not among the allowed";
     if (!why && l->forbid && cw_matches(l->forbid, of->name)) why = "limit forbid: forbidden";
+    if (!why && l->fpmath == CW_FPMATH_STRICT && cw_impl_is_reduced(of->name))
+        why = "limit fpmath: it computes f32 in bf16";
     if (!why && l->workspace_bytes) why = exclude_workspace(l->workspace_bytes, of, sizes);
     if (!why && l->exact) why = exclude_inexact(of, p);
     if (!why && l->max_error > 0) why = exclude_error(l->max_error, of, p);

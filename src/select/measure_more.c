@@ -42,14 +42,16 @@ static void weigh(const cw_choice *ranked, size_t count, const cw_problem *p, do
         trade->worth = true, trade->why = "measured: it is expected to save more than it costs";
 }
 
-static cw_status measure(cw_context *ctx, cw_store *store, const cw_problem *p, const cw_choice *ranked,
-                         size_t candidates, const cw_measure_options *how, cw_error *err) {
+static cw_status measure(cw_context *ctx, cw_store *store, const cw_problem *p, cw_fpmath fpmath,
+                         const cw_choice *ranked, size_t candidates, const cw_measure_options *how,
+                         cw_error *err) {
     cw_buf names = {0};
     cw_measure_options options = *how;
     for (size_t i = 0; i < candidates; i++) cw_buf_printf(&names, "%s%s", i ? "," : "", ranked[i].impl);
     options.problems = p;
     options.count = 1;
     options.only = names.text;
+    options.fpmath = fpmath;
     cw_status status = names.failed ? cw_fail_memory(err) : cw_measure(ctx, store, &options, err);
     cw_buf_release(&names);
     return status;
@@ -83,7 +85,7 @@ cw_status cw_choose_or_measure(const cw_model *model, cw_context *ctx, cw_store 
     if (status == CW_OK) status = look(model, ctx, store, p, limits, all, &n, err);
     if (status == CW_OK) weigh(all, n, p, first.regret, limits->calls, how, most ? most : MOST, trade);
     if (status == CW_OK && trade->worth) {
-        status = measure(ctx, store, p, all, trade->candidates, how, err);
+        status = measure(ctx, store, p, limits->fpmath, all, trade->candidates, how, err);
         if (status == CW_OK) status = look(model, ctx, store, p, limits, all, &n, err);
     }
     if (status == CW_OK) {

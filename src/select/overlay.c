@@ -14,7 +14,8 @@ typedef struct loading {
 static cw_status add(void *arg, const cw_measurement *m) {
     loading *l = arg;
     cw_overlay *o = l->overlay;
-    if (!m->candidate || (m->state != CW_STATE_OK && m->state != CW_STATE_CUT_OFF)) return CW_OK;
+    bool choosable = m->candidate || cw_impl_is_reduced(m->impl); /* limits decide about the latter */
+    if (!choosable || (m->state != CW_STATE_OK && m->state != CW_STATE_CUT_OFF)) return CW_OK;
     if (!cw_grow(&o->entries, &o->capacity, o->count + 1, sizeof *o->entries)) return cw_fail_memory(l->err);
     cw_overlay_entry *e = &o->entries[o->count++];
     e->problem = m->problem;

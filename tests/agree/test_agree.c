@@ -12,7 +12,7 @@ enum { TALLIES = 16 };
 static struct tally {
     const char *backend;
     long compared;
-    double worst_f32, worst_u8; /* errors within the limit */
+    double worst[CW_PREC_COUNT], worst_reduced; /* errors within the limit */
 } tallies[TALLIES];
 static cw_context *context;
 static long wrong;
@@ -38,7 +38,7 @@ static void compare_one(const cw_case *c, const cw_found *found) {
     struct tally *tally = tally_of(found->backend->name);
     cw_status status = agree_run(context, c, found->impl, NULL, &error, &err);
     tally->compared++;
-    double *worst = c->problem.prec == CW_F32 ? &tally->worst_f32 : &tally->worst_u8;
+    double *worst = found->impl->reduced ? &tally->worst_reduced : &tally->worst[c->problem.prec];
     if (status == CW_OK) {
         if (error > *worst) *worst = error;
     } else if (wrong++ < 20) {
@@ -62,7 +62,7 @@ static void compare_all(const cw_problem *p, cw_fill fill, uint64_t seed) {
     cw_case_release(&c);
 }
 
-/* f32 with both fills; u8 without and with a zero point, one fill each, in turns. */
+/* f32 with both fills; bf16, u8 without and with a zero point, one fill each, in turns. */
 static void compare_all_ways(cw_problem p, uint64_t seed) {
     const struct {
         cw_prec prec;
@@ -70,6 +70,7 @@ static void compare_all_ways(cw_problem p, uint64_t seed) {
         cw_fill fill;
     } ways[] = {{CW_F32, 0, CW_FILL_INTEGER},
                 {CW_F32, 0, CW_FILL_NORMAL},
+                {CW_BF16, 0, seed % 2 ? CW_FILL_NORMAL : CW_FILL_INTEGER},
                 {CW_U8, 0, seed % 2 ? CW_FILL_INTEGER : CW_FILL_NORMAL},
                 {CW_U8, 1, seed % 2 ? CW_FILL_NORMAL : CW_FILL_INTEGER}};
     for (size_t i = 0; i < CW_COUNT(ways); i++) {
@@ -138,7 +139,7 @@ static bool random_problem(cw_rng *rng, cw_problem *p) {
     p->dw = cw_rng_below(rng, 4) ? 0 : between(rng, 0, 2);
     p->pt = between(rng, 0, p->kh - 1), p->pb = between(rng, 0, p->kh - 1);
     p->pl = between(rng, 0, p->kw - 1), p->pr = between(rng, 0, p->kw - 1);
-    p->prec = between(rng, 0, 1);
+    p->prec = (int32_t)(cw_prec[]){CW_F32, CW_U8, CW_BF16}[cw_rng_below(rng, 3)];
     p->zp = p->prec == CW_U8 ? between(rng, 0, 1) : 0;
     return cw_problem_check(p, NULL) == CW_OK;
 }
@@ -183,8 +184,10 @@ static void add_net(problems *all, const char *path) {
     cw_net net;
     cw_error err;
     assert_ok(cw_net_read(path, &net, &err), err);
-    for (size_t i = 0; i < 2 * net.count; i++) {
-        cw_problem p = shrunk(cw_layer_problem(&net.layers[i / 2], i % 2 ? CW_U8 : CW_F32, 1, 1));
+    const cw_prec precs[] = {CW_F32, CW_U8, CW_BF16};
+    for (size_t i = 0; i < 3 * net.count; i++) {
+        if (precs[i % 3] == CW_BF16 && i / 3 % 2) continue; /* every second layer tells enough */
+        cw_problem p = shrunk(cw_layer_problem(&net.layers[i / 3], precs[i % 3], 1, 1));
         bool known = false;
         for (size_t j = 0; j < all->count && !known; j++) known = memcmp(&all->at[j], &p, sizeof p) == 0;
         if (known) continue;
@@ -200,10 +203,10 @@ static void test_agree__layers_of_networks(void **state) {
     problems all = {0};
     assert_int_equal(glob(CW_SOURCE "/data/nets/*.txt", 0, NULL, &files), 0);
     for (size_t i = 0; i < files.gl_pathc; i++) add_net(&all, files.gl_pathv[i]);
-    assert_true(files.gl_pathc >= 12 && all.count > 300);
+    assert_true(files.gl_pathc >= 12 && all.count > 375);
     wrong = 0;
     for (size_t i = 0; i < all.count; i += every)
-        compare_all(&all.at[i], i / 2 % 2 ? CW_FILL_NORMAL : CW_FILL_INTEGER, i);
+        compare_all(&all.at[i], i / 3 % 2 ? CW_FILL_NORMAL : CW_FILL_INTEGER, i);
     print_message("%zu distinct layers of %zu networks, images shrunk\n", all.count, (size_t)files.gl_pathc);
     globfree(&files);
     cw_free(all.at);
@@ -228,7 +231,8 @@ static void no_bias(const cw_case *c, cw_conv_args *args, void *weights) {
 }
 /* The last tap of the last output channel, for all its input channels. */
 static void a_tap_lost(const cw_case *c, cw_conv_args *args, void *weights) {
-    size_t element = c->problem.prec == CW_F32 ? 4 : 1, icg = (size_t)(c->problem.ic / c->problem.g);
+    size_t element = (size_t)(c->sizes.wei_bytes / c->sizes.wei_count),
+           icg = (size_t)(c->problem.ic / c->problem.g);
     memset((char *)weights + c->sizes.wei_bytes - (int64_t)(icg * element), 0, icg * element);
     args->weights = weights;
 }
@@ -248,15 +252,17 @@ static void test_agree__a_spoilt_convolution_is_seen(void **state) {
                 {"no bias", no_bias, false},
                 {"a tap lost", a_tap_lost, false},
                 {"another zero point", other_zero_point, true}};
-    const char *texts[] = {"ic19ih13oc21kh3ph1", "ic16ih14oc32kh3ph1,u8", "ic16ih14oc32kh3ph1,u8,zp",
-                           "g24ic24ih14oc24kh3ph1", "g24ic24ih14oc24kh3ph1,u8,zp"};
+    const char *texts[] = {"ic19ih13oc21kh3ph1",         "ic16ih14oc32kh3ph1,u8",
+                           "ic16ih14oc32kh3ph1,u8,zp",   "ic16ih14oc32kh3ph1,bf16",
+                           "g24ic24ih14oc24kh3ph1,bf16", "g24ic24ih14oc24kh3ph1",
+                           "g24ic24ih14oc24kh3ph1,u8,zp"};
     for (size_t i = 0; i < CW_COUNT(texts); i++) {
         cw_problem p = agree_problem(texts[i]);
         cw_error err;
         cw_case c;
         cw_found *found;
         size_t count;
-        cw_fill fill = p.prec == CW_F32 ? CW_FILL_INTEGER : CW_FILL_NORMAL; /* the narrower limits */
+        cw_fill fill = p.prec == CW_U8 ? CW_FILL_NORMAL : CW_FILL_INTEGER; /* the narrower limits */
         assert_ok(cw_case_make(&p, fill, i, &c, &err), err);
         assert_ok(cw_context_list(context, &c.problem, &found, &count, &err), err);
         void *weights = cw_alloc((size_t)c.sizes.wei_bytes);
@@ -283,8 +289,10 @@ static void test_agree__every_backend_took_part(void **state) {
         const char *name = context->open[i].backend->name;
         if (strcmp(name, "null") == 0) continue;
         const struct tally *tally = tally_of(name);
-        print_message("%-8s %6ld pairs, worst error f32 %.2g of the largest output, u8 %g steps\n", name,
-                      tally->compared, tally->worst_f32, tally->worst_u8);
+        print_message("%-8s %6ld pairs, worst error f32 %.2g of the largest output, computed in bf16 %.2g, "
+                      "bf16 %.2g, u8 %g steps\n",
+                      name, tally->compared, tally->worst[CW_F32], tally->worst_reduced,
+                      tally->worst[CW_BF16], tally->worst[CW_U8]);
         if (tally->compared == 0) fail_msg("%s compared nothing", name);
     }
 }

@@ -29,14 +29,14 @@ static void test_own__agrees_for_each_instruction_set(void **state) {
     long compared = 0;
     assert_ok(cw_context_open(&ctx, &err), err);
     const cw_machine real = ctx->machine;
-    for (size_t i = 0; i < CW_COUNT(texts) * 3 * 3 * 3; i++) {
-        cw_problem p = agree_problem(texts[i / 27]);
-        int level = (int)(i / 9 % 3), kind = (int)(i / 3 % 3);
+    for (size_t i = 0; i < CW_COUNT(texts) * 3 * 3 * 4; i++) {
+        cw_problem p = agree_problem(texts[i / 36]);
+        int level = (int)(i / 12 % 3), kind = (int)(i / 3 % 4);
         if ((level == 2 && !real.avx512) || (level == 1 && !real.avx2)) continue;
         ctx->machine.avx512 = level == 2;
         ctx->machine.avx2 = level >= 1;
         p.threads = (int32_t)(i % 3 + 1);
-        p.prec = kind == 0 ? CW_F32 : CW_U8;
+        p.prec = kind == 0 ? CW_F32 : kind == 3 ? CW_BF16 : CW_U8;
         p.zp = kind == 2;
         cw_case c;
         cw_found *found;
@@ -47,10 +47,10 @@ static void test_own__agrees_for_each_instruction_set(void **state) {
             double error;
             if (strcmp(found[j].backend->name, "own") != 0 || found[j].why_not) continue;
             if (agree_run(ctx, &c, found[j].impl, NULL, &error, &err) != CW_OK)
-                fail_msg("%s, instruction set %d, %d threads: %s", texts[i / 27], level, p.threads,
+                fail_msg("%s, instruction set %d, %d threads: %s", texts[i / 36], level, p.threads,
                          err.message);
             if (strstr(found[j].impl->name, "winograd") && !(error <= 1e-4))
-                fail_msg("%s, instruction set %d: %s errs by %g of the largest output", texts[i / 27], level,
+                fail_msg("%s, instruction set %d: %s errs by %g of the largest output", texts[i / 36], level,
                          found[j].impl->name, error);
             compared++;
         }
@@ -69,7 +69,10 @@ static void test_own__says_why_not(void **state) {
     } cases[] = {
         {"ic8ih8oc8kh3ph1", "own.direct", NULL},
         {"ic8ih8oc8kh3ph1,u8,zp", "own.direct", NULL},
+        {"ic8ih8oc8kh3ph1,bf16", "own.direct", NULL},
         {"ic8ih8oc8kh3ph1", "own.gemm", NULL},
+        {"ic8ih8oc8kh3ph1,bf16", "own.gemm", "f32 only"},
+        {"ic8ih8oc8kh3ph1,f16", "own.direct", "only f32, u8 and bf16 run here"},
         {"g8ic8ih8oc8kh3ph1", "own.gemm", NULL},
         {"ic8ih8oc8kh3ph1,u8", "own.gemm", "OpenBLAS has no 8-bit matrix product"},
         {"ic8ih8oc8kh3ph1", "own.winograd_f2x3", NULL},
@@ -98,8 +101,8 @@ static void test_own__says_why_not(void **state) {
 /* Each allocation of each prepare fails once: no crash, no leak (the sanitizer looks), no result. */
 static void test_own__memory_failures_leave_nothing(void **state) {
     (void)state;
-    const char *const cases[] = {"ic8ih8oc8kh3ph1", "ic8ih8oc8kh3ph1,u8", "g8ic8ih8oc8kh3ph1",
-                                 "g8ic8ih8oc8kh3ph1,u8"};
+    const char *const cases[] = {"ic8ih8oc8kh3ph1",      "ic8ih8oc8kh3ph1,u8",   "g8ic8ih8oc8kh3ph1",
+                                 "g8ic8ih8oc8kh3ph1,u8", "ic8ih8oc8kh3ph1,bf16", "g8ic8ih8oc8kh3ph1,bf16"};
     cw_context *ctx;
     cw_error err;
     assert_ok(cw_context_open(&ctx, &err), err);

@@ -108,6 +108,17 @@ refused 1 "cut.json:" "$convwise" emit --model "$work/cut.json"
 sed 's/"macs"/"moon"/' $model >"$work/moon.json"
 refused 1 "wants feature 'moon'" "$convwise" emit --model "$work/moon.json"
 refused 1 "wants feature 'moon'" "$convwise" choose ic64ih56oc64kh1 --model "$work/moon.json"
+# A model that may choose what computes f32 in bf16: only where that is asked for, and what is emitted has no limits.
+sed 's/own[.]winograd_f4x3/onednn.bf16.made/' $model >"$work/lower.json"
+"$convwise" choose ic64ih56oc64kh3ph1 --model "$work/lower.json" --no-check --all >"$work/out"
+check "strict" 1 "$(grep 'onednn.bf16.made' "$work/out" | grep -c 'limit fpmath')"
+"$convwise" choose ic64ih56oc64kh3ph1 --model "$work/lower.json" --no-check --all --fpmath bf16 >"$work/out"
+check "asked for" 0 "$(grep -c 'limit fpmath' "$work/out")"
+for format in c onnx; do
+    refused 1 "say --fpmath bf16" "$convwise" emit --model "$work/lower.json" --format $format -o "$work/lower.$format"
+    check "nothing written" no "$([ -e "$work/lower.$format" ] && echo yes || echo no)"
+done
+"$convwise" emit --model "$work/lower.json" --fpmath bf16 -o "$work/lower.c" || failed=1
 refused 1 "identifier" "$convwise" emit --model $model --prefix 'a b'
 refused 2 "not a format" "$convwise" emit --model $model --format cobol
 

@@ -48,6 +48,19 @@ check "still as many" "$before" "$(query a.db 'len(rows)')"
 check "quiet" "" "$(cat err)"
 check "network is recorded" tiny "$(python3 -c 'import sqlite3; print(sqlite3.connect("a.db").execute("select name from net").fetchone()[0])')"
 
+# bf16, as a precision and as arithmetic for f32: the latter only where it is asked for.
+"$convwise" measure --layers tiny.txt --precision bf16 --store h.db "${fast[@]}" -q >out 2>err
+check "bf16" 2 "$(query h.db 'sum(r[1] == "own.direct" and r[2] == "ok" and ",bf16" in r[0] for r in rows)')"
+lower=(--problem ic16ih9oc16kh3ph1 --only 'onednn.*' --passes 1 -q)
+"$convwise" measure "${lower[@]}" --store l.db >out 2>err
+check "fpmath: strict" 0 "$(query l.db 'sum(".bf16." in r[1] for r in rows)')"
+refused 2 "neither strict nor bf16" "$convwise" measure "${lower[@]}" --fpmath f16 --store l.db
+if "$convwise" impls ic16ih9oc16kh3ph1 | grep '^onednn[.]bf16[.]' | grep -q 'yes'; then
+    "$convwise" measure "${lower[@]}" --fpmath bf16 --store l.db >out 2>err
+    check "fpmath: bf16" True "$(query l.db 'any(".bf16." in r[1] and r[2] in ("ok", "cut off") for r in rows)')"
+    check "fpmath: no candidate" 0 "$(python3 -c 'import sqlite3; print(sqlite3.connect("l.db").execute("select max(candidate) from impl where name like \"%.bf16.%\"").fetchone()[0])')"
+fi
+
 # A grid is no network; a budget ends early with what it has; a bad library setting does not reach the times.
 OPENBLAS_CORETYPE=Nonsense "$convwise" measure --grid size=5,ic=2:4:*2,oc=3,kernel=3,stride=1,pad=1 --store g.db "${fast[@]}" -q >out 2>err
 check "grid" 2 "$(query g.db 'len({r[0] for r in rows})')"

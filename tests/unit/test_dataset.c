@@ -43,6 +43,7 @@ static const line lines[] = {
     {A8, "own.a", 40, 0, CW_STATE_OK, false, false},
     {"ic1ih1oc1kh1", "null.null", 1, 0, CW_STATE_OK, true, false}, /* no candidate: no row */
     {"ic2ih1oc1kh1", "own.a", 0, 0, CW_STATE_FAILED, false, false},
+    {A, "own.bf16.r", 100, 0, CW_STATE_OK, true, false}, /* of lower precision: only where asked */
 };
 
 static void fill(cw_store *store) {
@@ -87,6 +88,21 @@ static void check_times(const cw_dataset *data, const char *text, const double *
         double t = cw_dataset_time(data, row, c);
         if (isnan(times[c]) ? !isnan(t) : t != times[c]) fail_msg("%s, class %zu: %g", text, c, t);
     }
+}
+
+/* own.bf16.r is the fastest of A, but computes it in bf16. */
+static void test_dataset__lower_precision_only_where_asked(void **state) {
+    const fixture *f = *state;
+    make_store(f->path);
+    cw_dataset *strict = load(f->path, &(cw_dataset_options){.prec = -1});
+    cw_dataset *data = load(f->path, &(cw_dataset_options){.prec = -1, .fpmath = CW_FPMATH_BF16});
+    assert_int_equal(cw_dataset_classes(strict), 3);
+    assert_int_equal(cw_dataset_classes(data), 4); /* null.null is still none */
+    assert_string_equal(cw_dataset_class(data, 1), "own.bf16.r");
+    assert_int_equal(data->y[row_of(data, A)], 1);
+    assert_int_equal(cw_dataset_rows(data), cw_dataset_rows(strict));
+    cw_dataset_free(strict);
+    cw_dataset_free(data);
 }
 
 static void test_dataset__rows_classes_and_times(void **state) {
@@ -335,6 +351,7 @@ int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_make, fixture_remove)
     const struct CMUnitTest tests[] = {
         T(test_dataset__few_times_directions_dimensions_and_families),
+        T(test_dataset__lower_precision_only_where_asked),
         T(test_dataset__rows_classes_and_times),
         T(test_dataset__options_filter),
         T(test_dataset__no_rows_says_what_to_do),

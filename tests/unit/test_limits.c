@@ -156,6 +156,26 @@ static void test_limits__go_by_what_training_met_without_a_context(void **state)
     left(&model, NULL, p, &(cw_limits){.no_reorders = true}, "direct");
 }
 
+/* What computes f32 in bf16 is the learner's first here, and the name alone says what it is. */
+static void test_limits__lower_precision_only_where_asked(void **state) {
+    (void)state;
+    static char *reduced[] = {"made.direct", "made.gemm", "made.wino", "made.bf16.any"};
+    const char *p = "ic8ih8oc8kh3ph1";
+    cw_model model = make_model();
+    model.classes = reduced;
+    know(3, CW_FACT_transforms, 0);
+    know(3, CW_FACT_error_f32, 1e-2);
+    left(&model, NULL, p, NULL, "wino gemm direct");
+    left(&model, NULL, p, &(cw_limits){.allow = "made.*"}, "wino gemm direct");
+    left(&model, NULL, p, &(cw_limits){.fpmath = CW_FPMATH_BF16}, "bf16.any wino gemm direct");
+    know(0, CW_FACT_transforms, 0);
+    left(&model, NULL, p, &(cw_limits){.fpmath = CW_FPMATH_BF16, .exact = true}, "direct");
+    left(&model, NULL, p, &(cw_limits){.fpmath = CW_FPMATH_BF16, .max_error = 0.02}, "bf16.any");
+    assert_true(cw_impl_is_reduced("onednn.bf16.brgconv:avx512_core_bf16"));
+    assert_false(cw_impl_is_reduced("onednn.brgconv:avx512_core_bf16"));
+    assert_false(cw_impl_is_reduced("own.direct") || cw_impl_is_reduced("ref") || cw_impl_is_reduced(""));
+}
+
 static void refused(cw_context *ctx, const cw_model *model, const cw_limits *limits, cw_status status,
                     const char *text) {
     cw_choice out[CLASSES + 1];
@@ -261,6 +281,7 @@ static void test_limits__judge_without_allocating(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_limits__leave_what_is_allowed_here),
+        cmocka_unit_test(test_limits__lower_precision_only_where_asked),
         cmocka_unit_test(test_limits__go_by_what_training_met_without_a_context),
         cmocka_unit_test(test_limits__that_leave_nothing_are_an_error_that_names_them),
         cmocka_unit_test(test_limits__calls_share_out_what_preparing_costs),

@@ -74,9 +74,10 @@ static const char *const problems[] = {
     "ic64ih1oc10kh1",
     "mb4ic32ih14oc32kh3ph1",
 };
-static const char *const suffixes[] = {"", ",u8", ",u8,zp"};
+static const char *const suffixes[] = {"", ",u8", ",u8,zp", ",bf16"};
 static const char *const threaded[] = {"mb2ic17ih9iw7oc19kh3ph1,t2", "g32ic32ih9oc32kh3ph1,t2",
-                                       "ic32ih7oc40kh1,u8,t2", "mb4ic32ih14oc32kh3ph1,u8,zp,t2"};
+                                       "ic32ih7oc40kh1,u8,t2", "mb4ic32ih14oc32kh3ph1,u8,zp,t2",
+                                       "mb2ic17ih9iw7oc19kh3ph1,bf16,t2"};
 
 static void each_problem(void (*check)(const cw_problem *p)) {
     cw_problem p;
@@ -179,6 +180,56 @@ static void test_onednn__one_library_choice_a_problem(void **state) {
     each_problem(check_one_choice);
 }
 
+/* f32 computed in bf16: named and marked as such, on top of what f32 has, and never oneDNN's own choice. */
+static void test_onednn__lower_precision_is_a_class_of_its_own(void **state) {
+    (void)state;
+    const char *const texts[] = {"ic64ih14oc64kh3ph1", "ic64ih14oc64kh3ph1,bf16", "ic64ih14oc64kh3ph1,u8"};
+    for (size_t t = 0; t < CW_COUNT(texts); t++) {
+        cw_problem p = parsed(texts[t]);
+        listing l;
+        list_of(&p, &l);
+        size_t reduced = 0, plain = 0;
+        for (size_t i = 0; i < l.count; i++) {
+            const cw_impl *impl = l.rows[i].impl;
+            assert_int_equal(impl->reduced, cw_impl_is_reduced(impl->name));
+            assert_int_equal(impl->candidate, !impl->reduced);
+            assert_false(impl->reduced && (impl->exact || l.rows[i].choice));
+            if (!l.rows[i].why_not) *(impl->reduced ? &reduced : &plain) += 1;
+        }
+        assert_true(plain > 0 && (p.prec == CW_F32 || reduced == 0));
+        if (p.prec == CW_F32 && ctx->machine.bf16) assert_true(reduced > 0);
+    }
+}
+
+/* Source and weights are rounded: 1 + 2^-7 is a bf16, 1 + 2^-9 is not, and the output is f32 all the same. */
+static void test_onednn__lower_precision_rounds_source_and_weights_alone(void **state) {
+    (void)state;
+    enum { CHANNELS = 16 };
+    cw_problem p = parsed("ic16ih1oc16kh1");
+    float weights[CHANNELS * CHANNELS] = {0}, src[CHANNELS], dst[CHANNELS], bias[CHANNELS];
+    for (int i = 0; i < CHANNELS; i++) {
+        weights[i * CHANNELS + i] = i % 2 ? 1 + 0x1p-9f : 1;
+        src[i] = i % 4 < 2 ? 1 + 0x1p-7f : 1 + 0x1p-9f;
+        bias[i] = 0x1p-20f;
+    }
+    cw_conv_args args = {.weights = weights, .bias = bias, .lo = -INFINITY, .hi = INFINITY};
+    listing l;
+    list_of(&p, &l);
+    for (size_t i = 0; i < l.count; i++) {
+        if (l.rows[i].why_not || !l.rows[i].impl->reduced) continue;
+        cw_conv *conv;
+        cw_error err = {0};
+        assert_ok(cw_conv_create(ctx, &p, l.rows[i].impl->name, &args, &conv, &err), err);
+        void *workspace = cw_alloc(cw_conv_workspace(conv) + 64);
+        assert_ok(cw_conv_run(conv, src, dst, workspace), err);
+        for (int c = 0; c < CHANNELS; c++)
+            if (dst[c] != (c % 4 < 2 ? 1 + 0x1p-7f : 1) + 0x1p-20f)
+                fail_msg("%s: channel %d is %a", l.rows[i].impl->name, c, (double)dst[c]);
+        cw_free(workspace);
+        cw_conv_free(conv);
+    }
+}
+
 /* Winograd needs a 3x3 window; nothing here takes the 5x5 one. */
 static void test_onednn__unsupported_is_listed_with_a_reason_and_refused(void **state) {
     (void)state;
@@ -275,10 +326,12 @@ static void check_round_trip(const cw_problem *p) {
         cw_kernel *k;
         assert_ok(impl->prepare(impl, p, &c.args, &k, &err), err);
         bool own = k->src_own_bytes || k->dst_own_bytes;
-        assert_int_equal(own, strstr(impl->name, "@any") != NULL);
+        assert_int_equal(own, impl->reduced || strstr(impl->name, "@any") != NULL);
+        assert_int_equal(own, impl->own_layout);
         assert_int_equal(k->src_own_bytes != 0, k->src_reorder != NULL);
         assert_int_equal(k->dst_own_bytes != 0, k->dst_reorder != NULL);
-        if (k->src_own_bytes) assert_true(k->src_own_bytes >= (size_t)c.sizes.src_bytes);
+        if (k->src_own_bytes)
+            assert_true(k->src_own_bytes >= (size_t)c.sizes.src_bytes / (impl->reduced ? 2 : 1));
         if (k->dst_own_bytes) assert_true(k->dst_own_bytes >= (size_t)c.sizes.dst_bytes);
         k->destroy(k);
     }
@@ -294,7 +347,7 @@ static void test_onednn__own_layouts_round_trip(void **state) {
     cw_problem p = parsed("ic19ih5iw7oc19kh1");
     static float weights[CHANNELS * CHANNELS], src[PIXELS * CHANNELS], dst[PIXELS * CHANNELS];
     for (int i = 0; i < CHANNELS; i++) weights[i * CHANNELS + i] = 1;
-    for (int i = 0; i < PIXELS * CHANNELS; i++) src[i] = (float)(i + 1);
+    for (int i = 0; i < PIXELS * CHANNELS; i++) src[i] = (float)(i % 251 + 1); /* bf16 holds it */
     cw_conv_args args = {.weights = weights, .lo = -INFINITY, .hi = INFINITY};
     listing l;
     list_of(&p, &l);
@@ -414,6 +467,8 @@ int main(void) {
         cmocka_unit_test(test_onednn__names_are_unique_and_in_order),
         cmocka_unit_test(test_onednn__families_follow_from_names),
         cmocka_unit_test(test_onednn__one_library_choice_a_problem),
+        cmocka_unit_test(test_onednn__lower_precision_is_a_class_of_its_own),
+        cmocka_unit_test(test_onednn__lower_precision_rounds_source_and_weights_alone),
         cmocka_unit_test(test_onednn__unsupported_is_listed_with_a_reason_and_refused),
         cmocka_unit_test(test_onednn__all_listed_prepare_run_and_clamp_as_the_reference),
         cmocka_unit_test(test_onednn__own_layouts_round_trip),

@@ -39,6 +39,40 @@ static void test_reference__f32_by_hand(void **state) {
     assert_true(dst[0] == 1001 && dst[1] == expected[1] && dst[2] == 7000 && dst[3] == 7000);
 }
 
+/* Steps of bf16 are 2^-7 from 1 to 2: a bias of half a step makes a tie, which goes to the even one. */
+static void test_reference__bf16_rounds_once_to_even(void **state) {
+    (void)state;
+    enum { ONE = 0x3f80, HALF = 0x3f00 }; /* 1 and 1/2 */
+    const struct {
+        uint16_t src, weight;
+        float bias, lo, hi;
+        uint16_t expected;
+    } cases[] = {
+        {ONE, ONE, 0, -INFINITY, INFINITY, ONE},
+        {ONE, HALF, 0, -INFINITY, INFINITY, HALF},
+        {ONE, ONE, 0x1p-8f, -INFINITY, INFINITY, ONE},                /* down to even */
+        {ONE, ONE, 0x1p-8f + 0x1p-20f, -INFINITY, INFINITY, ONE + 1}, /* beyond the middle */
+        {ONE, ONE, 0x1p-7f + 0x1p-8f, -INFINITY, INFINITY, ONE + 2},  /* up to even */
+        {ONE, 0xbf80, 0x1.02p1f, -INFINITY, INFINITY, ONE + 2},       /* -1 + 2.015625 */
+        {ONE, ONE, 0, -INFINITY, 0x1p-1f + 0x1p-9f, HALF},            /* the clamp's limit is rounded, too */
+        {ONE, ONE, 0x1p-8f, 1 + 0x1.8p-7f, INFINITY, ONE + 2},
+        {0x7f80, ONE, 0, -INFINITY, INFINITY, 0x7f80},        /* an infinity stays */
+        {0x7f7f, ONE, 0x1p120f, -INFINITY, INFINITY, 0x7f80}, /* the largest, and a tie */
+        {0x0001, ONE, 0, -INFINITY, INFINITY, 0x0001},        /* so does what is denormal */
+    };
+    cw_problem p = parsed("ic1ih1oc1kh1,bf16");
+    for (size_t i = 0; i < CW_COUNT(cases); i++) {
+        cw_conv_args args = {&cases[i].weight, &cases[i].bias, cases[i].lo, cases[i].hi, {0, 0, NULL}};
+        uint16_t dst = 0x5555;
+        run(&p, &args, &cases[i].src, &dst);
+        if (dst != cases[i].expected) fail_msg("case %zu is %04x, not %04x", i, dst, cases[i].expected);
+    }
+    const uint16_t nan = 0x7f81, one = ONE;
+    uint16_t dst = 0;
+    run(&p, &(cw_conv_args){&one, NULL, -INFINITY, INFINITY, {0, 0, NULL}}, &nan, &dst);
+    assert_true((dst & 0x7f80) == 0x7f80 && (dst & 0x7f));
+}
+
 static void test_reference__groups_and_dilation_by_hand(void **state) {
     (void)state;
     /* One row of three pixels, four channels in two groups; kernel 1x2 with a hole of one pixel; one output a
@@ -307,6 +341,7 @@ static void test_verify__memory_failures_leave_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reference__f32_by_hand),
+        cmocka_unit_test(test_reference__bf16_rounds_once_to_even),
         cmocka_unit_test(test_reference__groups_and_dilation_by_hand),
         cmocka_unit_test(test_reference__u8_rounds_to_even_and_saturates),
         cmocka_unit_test(test_reference__equals_the_scattered_sum),
