@@ -18,6 +18,8 @@ enum {
     KEY_GRID = 256,
     KEY_PRECISION,
     KEY_FPMATH,
+    KEY_CACHE,
+    KEY_LAYOUT,
     KEY_ONLY,
     KEY_BUDGET,
     KEY_AGAIN,
@@ -40,6 +42,8 @@ typedef struct options {
     int32_t threads, batch;
     const char *store;
     cw_context_options context;
+    cw_cache cache;
+    cw_layout layout;
     cw_measure_options measure;
     bool quiet, json, dry_run;
     const char *base; /* a model's file; NULL = every problem is measured */
@@ -62,6 +66,10 @@ static const struct argp_option rows[] = {
     {"fpmath", KEY_FPMATH, "MODE", 0, CLI_FPMATH_HELP, 2},
     {"threads", 't', "N", 0, "Threads that run a convolution of networks and grids (default 1)", 2},
     {"batch", 'b', "N", 0, "Images at a time, of networks and grids (default 1)", 2},
+    {"layout", KEY_LAYOUT, "L", 0, "Of source and destination, of networks and grids: nhwc (default) or nchw",
+     2},
+    {"cache", KEY_CACHE, "STATE", 0,
+     "What the caches hold when a run begins, of networks and grids: hot (default), or cold: other data", 2},
     {"only", KEY_ONLY, "PATTERN", 0, "Only implementations whose names match, e.g. 'own.*,onednn.*'", 2},
     {"base", KEY_BASE, "MODEL", 0, "Another machine's model, to pick --probes by (docs/few-shot.md)", 2},
     {"probes", KEY_PROBES, "N", 0, "Measure only the N problems that tell most for 'train --base'", 2},
@@ -201,6 +209,16 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case 'b':
         o->batch = (int32_t)number(state, "batch", arg, 1, 1 << 20);
         return 0;
+    case KEY_LAYOUT:
+        o->layout = strcmp(arg, cw_layout_name(CW_NCHW)) == 0 ? CW_NCHW : CW_NHWC;
+        if (strcmp(arg, cw_layout_name(o->layout)) != 0)
+            argp_error(state, "--layout: '%.60s' is not nhwc or nchw", arg);
+        return 0;
+    case KEY_CACHE:
+        o->cache = strcmp(arg, cw_cache_name(CW_COLD)) == 0 ? CW_COLD : CW_HOT;
+        if (strcmp(arg, cw_cache_name(o->cache)) != 0)
+            argp_error(state, "--cache: '%.60s' is not hot or cold", arg);
+        return 0;
     case KEY_ONLY:
         if (!arg[strspn(arg, ",")]) argp_error(state, "--only names no pattern");
         o->measure.only = arg;
@@ -270,7 +288,11 @@ static const struct argp argp = {
 static size_t at_precisions(const options *o, const cw_layer *layer, cw_problem *out) {
     size_t n = 0;
     for (int prec = 0; prec < CW_PREC_COUNT; prec++)
-        if (o->precs[prec]) out[n++] = cw_layer_problem(layer, (cw_prec)prec, o->threads, o->batch);
+        if (o->precs[prec]) {
+            out[n] = cw_layer_problem(layer, (cw_prec)prec, o->threads, o->batch);
+            out[n].layout = (int32_t)o->layout;
+            out[n++].cache = (int32_t)o->cache;
+        }
     return n;
 }
 

@@ -17,6 +17,7 @@ enum {
     MACHINE,
     FREE_REORDERS,
     DIRECTION,
+    CACHE,
     DIMS,
     AT_LEAST,
     FAMILIES,
@@ -36,6 +37,7 @@ static const struct argp_option table[] = {
      0},
     {"precision", PRECISION, "P", 0, "Only rows of f32, u8 or bf16 (default: all)", 0},
     {"threads", 't', "N", 0, "Only rows measured with N threads (default: all)", 0},
+    {"cache", CACHE, "STATE", 0, "Only rows of hot (default) or cold caches; or all", 0},
     {"direction", DIRECTION, "D", 0, "Only rows of fwd (default), bwd_d or bwd_w; or all", 0},
     {"dims", DIMS, "N", 0, "Only rows of 2 or 3 dimensions (default: all)", 0},
     {"at-least", AT_LEAST, "N", 0, "Only problems with N or more timed implementations (default 1)", 0},
@@ -110,6 +112,15 @@ static void set_direction(cli_learn *learn, struct argp_state *state, const char
     if (learn->data.dir < 0) argp_error(state, "--direction: '%s' is none of fwd, bwd_d, bwd_w, all", name);
 }
 
+static void set_cache(cli_learn *learn, struct argp_state *state, const char *name) {
+    static const cw_cache caches[] = {CW_HOT, CW_COLD};
+    learn->data.cache = -1;
+    if (strcmp(name, "all") == 0) return;
+    for (size_t i = 0; i < sizeof caches / sizeof *caches; i++)
+        if (strcmp(cw_cache_name(caches[i]), name) == 0) learn->data.cache = (int32_t)caches[i];
+    if (learn->data.cache < 0) argp_error(state, "--cache: '%s' is none of hot, cold, all", name);
+}
+
 static void add_learner(cli_learn *learn, struct argp_state *state, const char *name) {
     const char *const *known = cw_learners();
     size_t i = 0, count = 0;
@@ -165,6 +176,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case MACHINE:
         learn->data.fingerprint = arg;
+        return 0;
+    case CACHE:
+        set_cache(learn, state, arg);
         return 0;
     case DIRECTION:
         set_direction(learn, state, arg);

@@ -95,6 +95,16 @@ typedef enum cw_dir {
 #undef X
 } cw_dir;
 
+/* What the caches hold when a convolution starts. Values are permanent. Hot: what the run before left, the
+ * same convolution's. Cold: nothing of the source and the weights, as in a network that is larger than the
+ * caches. */
+#define CW_CACHES(X) X(HOT, "hot") X(COLD, "cold")
+typedef enum cw_cache {
+#define X(symbol, name) CW_##symbol,
+    CW_CACHES(X)
+#undef X
+} cw_cache;
+
 /* One convolution in benchdnn's letters. No pointers: copy, compare with memcmp, hash. All zero behind
  * `threads` is what runs here: two dimensions, forward. Ranges: see cw_problem_check. */
 typedef struct cw_problem {
@@ -114,6 +124,7 @@ typedef struct cw_problem {
         dd;         /* depth: source, kernel, stride, dilation; id 0 = two dimensions, then all are 0 */
     int32_t pf, pk; /* padding in front and at the back of the depth */
     int32_t dir;    /* cw_dir */
+    int32_t cache;  /* cw_cache: what it runs the same way but takes another time */
 } cw_problem;
 
 /* Derived sizes. All fit: cw_problem_check bounds them. */
@@ -128,10 +139,10 @@ typedef struct cw_sizes {
 enum { CW_PROBLEM_TEXT = 256 }; /* bytes that hold any formatted problem */
 
 /* Reads benchdnn's text, `mb1ic64ih56oc64oh56kh3ph1`, then comma-separated conditions in any order: a
- * precision (f32, u8, f16, bf16, s8), `zp`, a layout (nhwc, nchw), a direction (fwd, bwd_d, bwd_w), `tN`
- * threads: `ic3ih224oc64oh112kh7sh2ph3,u8,zp`. Missing w-letters are taken from the h-letters and the
- * reverse, missing oh/ow follow from ph/pw (default 0), missing ph/pw from oh/ow; the bottom and right pads
- * follow from oh/ow. Defaults: mb1 g1 sh1 dh0, f32, nhwc, t1. A name
+ * precision (f32, u8, f16, bf16, s8), `zp`, a layout (nhwc, nchw), a direction (fwd, bwd_d, bwd_w), the
+ * caches' state (hot, cold), `tN` threads: `ic3ih224oc64oh112kh7sh2ph3,u8,zp`. Missing w-letters are taken
+ * from the h-letters and the reverse, missing oh/ow follow from ph/pw (default 0), missing ph/pw from oh/ow;
+ * the bottom and right pads follow from oh/ow. Defaults: mb1 g1 sh1 dh0, f32, nhwc, hot, t1. A name
  * (`n"conv1"`) is accepted and skipped. */
 CW_API cw_status cw_problem_parse(const char *text, cw_problem *out, cw_error *err);
 /* Padding behind the tensor that no window reads (112 wide, kernel 3, stride 2, pads 1 and 1: the right one)
@@ -151,6 +162,7 @@ CW_API void cw_problem_sizes(const cw_problem *p, cw_sizes *out);
 CW_API const char *cw_prec_name(cw_prec prec);
 CW_API const char *cw_layout_name(cw_layout layout);
 CW_API const char *cw_dir_name(cw_dir dir);
+CW_API const char *cw_cache_name(cw_cache cache);
 
 /* ---- 3. Context and implementations ---- */
 

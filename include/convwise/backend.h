@@ -89,6 +89,7 @@ typedef struct cw_backend {
     const char *package; /* Debian package it needs, NULL = none */
     bool third_party;    /* its code can crash: measure it in a child process */
     bool on_device;      /* runs on machine->device: opened only in contexts that have one */
+    bool nchw;           /* takes NCHW problems; else they come as NHWC, and are transposed around it */
     /* Never fails for want of a library: what was not found at build time has no row. machine outlives the
      * state. */
     cw_status (*open)(const cw_machine *machine, void **state, cw_error *err);

@@ -124,6 +124,7 @@ typedef struct cw_measurement {
     double workspace_bytes;
     double error; /* largest absolute difference from the reference over its largest absolute value (u8: in
                      quantised steps) */
+    double mean_error; /* mean absolute difference, in the same unit; NaN = not known */
     double pass_ns[8]; /* median of each pass, 0 = unused */
     const char *net;   /* the network that it was measured in; NULL = the problem on its own */
     int32_t position;  /* of the layer among the network's of this precision, from 1; 0 = none */
@@ -241,6 +242,7 @@ typedef struct cw_dataset_options {
     bool
         free_reorders; /* true: layout changes cost nothing; false (default): charged to the implementation */
     int32_t dir;       /* a cw_dir (default CW_FWD), -1 = all */
+    int32_t cache;     /* a cw_cache (default CW_HOT), -1 = all */
     int32_t dims;      /* 2 or 3 dimensions only, 0 = all */
     int32_t least;     /* only problems with at least so many timed implementations, 0 = 1 */
     bool families;     /* true: classes are families, each as fast as its fastest implementation */

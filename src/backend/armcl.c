@@ -223,6 +223,7 @@ static const char *version(void *state) {
 const cw_backend cw_backend_armcl = {.abi = CW_BACKEND_ABI,
                                      .name = "armcl",
                                      .package = "libarm-compute-dev",
+                                     .nchw = true,
                                      .third_party = true,
                                      .open = open_state,
                                      .close = close_state,

@@ -117,7 +117,7 @@ typedef struct collector {
     size_t count, capacity;
     const cw_backend *backend;
     const char *why_not; /* for all of them */
-    bool failed;
+    bool transposed, failed;
 } collector;
 
 /* Why nothing here runs such a problem, NULL = it may run. Imported measurements have all kinds. */
@@ -125,7 +125,6 @@ static const char *never_runs(const cw_problem *p) {
     if (p->dir != CW_FWD) return "only forward convolutions run here";
     if (p->id) return "only two dimensions run here";
     if (p->prec != CW_F32 && p->prec != CW_U8 && p->prec != CW_BF16) return "only f32, u8 and bf16 run here";
-    if (p->layout != CW_NHWC) return "only nhwc runs here";
     return NULL;
 }
 
@@ -136,13 +135,21 @@ static void collect(void *arg, const cw_impl *impl, const char *why_not, bool li
         return;
     }
     c->found[c->count++] =
-        (cw_found){impl, c->backend, c->why_not ? c->why_not : why_not, library_choice, -1};
+        (cw_found){impl, c->backend, c->why_not ? c->why_not : why_not, library_choice, c->transposed, -1};
 }
 
-static void ask_workspace(const struct cw_open_backend *open, const cw_problem *p, cw_found *found,
-                          size_t count) {
-    for (size_t i = 0; p && open->backend->workspace && i < count; i++)
-        if (!found[i].why_not) found[i].workspace = open->backend->workspace(open->state, found[i].impl, p);
+/* What one backend has for p, NULL = all that it has. */
+static cw_status ask(const struct cw_open_backend *open, const cw_problem *p, collector *c, cw_error *err) {
+    cw_problem asked = p ? *p : (cw_problem){0};
+    const size_t before = c->count;
+    c->backend = open->backend;
+    c->transposed = p && p->layout == CW_NCHW && !open->backend->nchw;
+    if (c->transposed) asked.layout = CW_NHWC;
+    cw_status status = open->backend->list(open->state, p ? &asked : NULL, collect, c, err);
+    if (c->failed) status = cw_fail_memory(err);
+    for (size_t i = before; status == CW_OK && p && i < c->count; i++)
+        if (!c->found[i].why_not) c->found[i].workspace = cw_found_workspace(&c->found[i], open->state, p);
+    return status;
 }
 
 cw_status cw_context_list(cw_context *ctx, const cw_problem *p, cw_found **out, size_t *count,
@@ -150,14 +157,8 @@ cw_status cw_context_list(cw_context *ctx, const cw_problem *p, cw_found **out, 
     cw_status status = p ? cw_problem_check(p, err) : CW_OK;
     collector c = {0};
     if (p && status == CW_OK) c.why_not = never_runs(p);
-    for (size_t i = 0; i < ctx->count && status == CW_OK; i++) {
-        size_t before = c.count;
-        c.backend = ctx->open[i].backend;
-        status = c.backend->list(ctx->open[i].state, c.why_not ? NULL : p, collect, &c, err);
-        if (c.failed) status = cw_fail_memory(err);
-        if (status == CW_OK && c.count > before)
-            ask_workspace(&ctx->open[i], p, c.found + before, c.count - before);
-    }
+    for (size_t i = 0; i < ctx->count && status == CW_OK; i++)
+        status = ask(&ctx->open[i], c.why_not ? NULL : p, &c, err);
     if (status != CW_OK) {
         cw_free(c.found);
         return status;
@@ -198,7 +199,7 @@ cw_status cw_impls(cw_context *ctx, const cw_problem *p, cw_impl_info **out, siz
                                   .candidate = found[i].impl->candidate,
                                   .exact = found[i].impl->exact,
                                   .deterministic = found[i].impl->deterministic,
-                                  .own_layout = found[i].impl->own_layout,
+                                  .own_layout = found[i].impl->own_layout || found[i].transposed,
                                   .reduced = found[i].impl->reduced,
                                   .workspace = found[i].workspace};
     cw_free(found);
@@ -239,7 +240,7 @@ cw_status cw_conv_create(cw_context *ctx, const cw_problem *p, const char *impl,
                        args->quant.src_zp ? args->quant.src_zp : args->quant.dst_zp);
     cw_conv *conv = cw_alloc(sizeof *conv);
     if (!conv) return cw_fail_memory(err);
-    status = found.impl->prepare(found.impl, &problem, args, &conv->kernel, err);
+    status = cw_found_prepare(&found, &problem, args, &conv->kernel, err);
     if (status != CW_OK) {
         cw_free(conv);
         return status;

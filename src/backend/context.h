@@ -25,6 +25,7 @@ typedef struct cw_found {
     const cw_backend *backend;
     const char *why_not; /* NULL = supported */
     bool library_choice;
+    bool transposed;   /* an NCHW problem, asked of the backend in NHWC: runs between transpositions */
     int64_t workspace; /* bytes that a run takes; -1 = unknown, or not supported */
 } cw_found;
 
@@ -33,6 +34,11 @@ cw_status cw_context_list(cw_context *ctx, const cw_problem *p, cw_found **out, 
 /* By name, for p: NOT_FOUND if nobody knows it, UNSUPPORTED with the reason. */
 cw_status cw_context_find(cw_context *ctx, const cw_problem *p, const char *name, cw_found *out,
                           cw_error *err);
+/* What cw_conv_create does of it: p canonical, in its own layout. */
+cw_status cw_found_prepare(const cw_found *found, const cw_problem *p, const cw_conv_args *args,
+                           cw_kernel **out, cw_error *err);
+/* Bytes that a run takes, -1 = unknown; found supports p. */
+int64_t cw_found_workspace(const cw_found *found, void *state, const cw_problem *p);
 /* The library version of the backend at hand. */
 const char *cw_context_version(const cw_context *ctx, const cw_backend *backend);
 

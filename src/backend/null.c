@@ -23,6 +23,7 @@ static cw_status prepare(const cw_impl *impl, const cw_problem *p, const cw_conv
 }
 
 static const cw_impl impl = {.name = "null",
+                             .nchw = true,
                              .family = CW_FAMILY_DIRECT,
                              .candidate = false,
                              .exact = true,
@@ -45,5 +46,9 @@ static const char *version(void *state) {
     return CW_VERSION;
 }
 
-const cw_backend cw_backend_null = {
-    .abi = CW_BACKEND_ABI, .name = "null", .version = version, .list = list, .workspace = workspace};
+const cw_backend cw_backend_null = {.abi = CW_BACKEND_ABI,
+                                    .name = "null",
+                                    .nchw = true,
+                                    .version = version,
+                                    .list = list,
+                                    .workspace = workspace};

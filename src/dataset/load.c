@@ -16,7 +16,7 @@ typedef struct entry {
 
 /* Batch, precision and threads of a row: what a network's layers do not say. */
 typedef struct condition {
-    int32_t mb, prec, threads;
+    int32_t mb, prec, threads, layout, cache;
 } condition;
 
 typedef struct loader {
@@ -131,7 +131,8 @@ static bool is_wanted(const loader *l, const cw_measurement *m) {
     const cw_problem *p = &m->problem;
     bool asked = m->candidate || (o->fpmath == CW_FPMATH_BF16 && cw_impl_is_reduced(m->impl));
     return asked && (o->prec < 0 || p->prec == o->prec) && (o->threads == 0 || p->threads == o->threads) &&
-           (o->dir < 0 || p->dir == o->dir) && (o->dims == 0 || (p->id != 0) == (o->dims == 3));
+           (o->dir < 0 || p->dir == o->dir) && (o->cache < 0 || p->cache == o->cache) &&
+           (o->dims == 0 || (p->id != 0) == (o->dims == 3));
 }
 
 static double time_of(const loader *l, const cw_measurement *m) {
@@ -320,13 +321,12 @@ static cw_status collect_conditions(loader *l) {
     for (size_t i = 0; i < l->data->rows; i++) {
         const cw_problem *p = &l->data->problems[i];
         size_t c = l->condition_count;
-        while (c > 0 && (l->conditions[c - 1].mb != p->mb || l->conditions[c - 1].prec != p->prec ||
-                         l->conditions[c - 1].threads != p->threads))
-            c--;
+        const condition own = {p->mb, p->prec, p->threads, p->layout, p->cache};
+        while (c > 0 && memcmp(&l->conditions[c - 1], &own, sizeof own) != 0) c--;
         if (c > 0) continue;
         if (!cw_grow(&l->conditions, &l->condition_capacity, l->condition_count + 1, sizeof *l->conditions))
             return cw_fail_memory(l->err);
-        l->conditions[l->condition_count++] = (condition){p->mb, p->prec, p->threads};
+        l->conditions[l->condition_count++] = own;
     }
     return CW_OK;
 }
@@ -352,6 +352,8 @@ static cw_status add_layer(loader *l, const cw_layer *layer, size_t net) {
         const condition *when = &l->conditions[c];
         if (layer->precs != 0 && !(layer->precs >> when->prec & 1)) continue;
         cw_problem p = cw_layer_problem(layer, (cw_prec)when->prec, when->threads, when->mb);
+        p.layout = when->layout;
+        p.cache = when->cache;
         if (cw_problem_check(&p, NULL) != CW_OK) continue; /* too large at this batch */
         cw_problem_canonical(&p);
         const cw_problem *row = find_row(data, &p);

@@ -163,7 +163,8 @@ static void put_declarations(emitter *e) {
            "dilation\n"
            " * 0 = dense; pads top, left, bottom, right; threads from 1. Behind threads: depth and its pads "
            "in front and\n"
-           " * at the back (all 0 in two dimensions), and the direction (0 = forward).\n"
+           " * at the back (all 0 in two dimensions), the direction (0 = forward) and the\n * caches (0 = "
+           "hot).\n"
            " * prec:");
 #define X(symbol, name) cw_buf_printf(&e->out, " %d = %s", (int)CW_##symbol, name);
     CW_PRECS(X)
@@ -250,7 +251,7 @@ _Static_assert(CW_DIM_MAX == 1048576 && CW_PAD_EXCESS == 16, "check_text says so
 
 static void put_check(emitter *e) {
 #define X(symbol, name) +1
-    const int precs = 0 CW_PRECS(X), layouts = 0 CW_LAYOUTS(X), dirs = 0 CW_DIRS(X);
+    const int precs = 0 CW_PRECS(X), layouts = 0 CW_LAYOUTS(X), dirs = 0 CW_DIRS(X), caches = 0 CW_CACHES(X);
 #undef X
     put(e, "/* Features of a valid problem; 0 = not valid, 2 = far outside of what training had. */\n"
            "static int @_features(const @_problem *p, double *x) {\n");
@@ -258,9 +259,9 @@ static void put_check(emitter *e) {
     cw_buf_printf(
         &e->out,
         "    if (p->prec < 0 || p->prec > %d || p->zp < 0 || p->zp > (p->prec == %d ? 1 : 0)) return 0;\n"
-        "    if (p->dir < 0 || p->dir > %d) return 0;\n"
+        "    if (p->dir < 0 || p->dir > %d || p->cache < 0 || p->cache > %d) return 0;\n"
         "    if (p->layout < 0 || p->layout > %d || p->threads < 1 || p->threads > %d) return 0;\n",
-        precs - 1, (int)CW_U8, dirs - 1, layouts - 1, CW_THREADS_MAX);
+        precs - 1, (int)CW_U8, dirs - 1, caches - 1, layouts - 1, CW_THREADS_MAX);
 }
 
 /* Locals that the expressions name: fields as they are in the canonical problem. */

@@ -17,7 +17,7 @@ typedef struct cw_reference cw_reference;
 /* Keeps its own copy of weights, bias and scales. p must be valid. Frees with cw_reference_free. */
 cw_status cw_reference_create(const cw_problem *p, const cw_conv_args *args, cw_reference **out,
                               cw_error *err);
-/* src and dst are dense, in the problem's layout. Allocates nothing; one object may run on several threads.
+/* src and dst are dense, in NHWC. Allocates nothing; one object may run on several threads.
  */
 void cw_reference_run(const cw_reference *ref, const void *src, void *dst);
 void cw_reference_free(cw_reference *ref); /* NULL is fine */

@@ -141,6 +141,7 @@ static cw_status store(runner *r, const cw_outcome *o) {
         .dst_reorder_ns = o->dst_reorder_ns,
         .workspace_bytes = o->workspace_bytes,
         .error = o->error,
+        .mean_error = o->mean_error,
     };
     memcpy(m.pass_ns, o->pass_ns, sizeof m.pass_ns);
     cw_status status = begin_run(r);

@@ -17,7 +17,7 @@ typedef struct cw_outcome {
     char impl[128], backend[64], detail[240];
     int32_t family, state, samples, candidate, library_choice;
     double time_ns, min_ns, median_ns, mad_ns, prepare_ns, src_reorder_ns, dst_reorder_ns, workspace_bytes,
-        error;
+        error, mean_error;
     double pass_ns[CW_PASSES_MAX];
 } cw_outcome;
 

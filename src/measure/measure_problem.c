@@ -17,6 +17,10 @@ enum {
     EXPENSIVE_NS = 100000000, /* no second look beyond, where the first was slow enough to be cut off */
     DREADED_NS = 500000000,   /* no first look beyond, where it is expected and hopeless */
     GUARD_BYTES = 64,         /* behind the destination, to catch writes beyond it */
+    LINE_BYTES = 64,
+    COLD_CACHES = 2,           /* times a core's caches are read to fill them with something else, ... */
+    COLD_BYTES_MAX = 64 << 20, /* ... but no more: beyond, a last-level cache is shared by many cores */
+    COLD_BYTES_UNKNOWN = 32 << 20,
     POISON = 0xFF, /* NaN in f32, 255 in u8: a result left by another is never taken for a new one */
 };
 
@@ -50,6 +54,9 @@ typedef struct sitting {
     /* Shared by all, as large as the largest needs. */
     void *dst, *dst_own, *workspace;
     size_t dst_own_bytes, workspace_bytes;
+    /* Cold caches: what they are filled with. */
+    uint64_t *other;
+    size_t other_bytes;
 } sitting;
 
 /* ---- Telling ---- */
@@ -183,12 +190,41 @@ static bool has_step(const subject *s, step what) {
     return what == STEP_RUN || (what == STEP_SRC ? s->kernel->src_own_bytes : s->kernel->dst_own_bytes) > 0;
 }
 
+/* Fills the caches with something else, of every core that takes part. */
+static void evict(const sitting *z) {
+    const int32_t threads = z->job->problem.threads;
+    const uint64_t *other = z->other;
+    uint64_t sum = 0;
+    (void)threads; /* where OpenMP is not there */
+#pragma omp parallel num_threads(threads) reduction(+ : sum) if (threads > 1)
+    for (size_t i = 0; i < z->other_bytes / sizeof *other; i += LINE_BYTES / sizeof *other) sum += other[i];
+    ((volatile uint64_t *)z->other)[0] = sum | 1; /* so that nobody leaves out the reading */
+}
+
+/* Cold: each step as the steps before it leave the caches, these having begun with caches of something else.
+ */
+static cw_status call_cold(const sitting *z, subject *s, step what, int64_t *took) {
+    cw_status status = CW_OK;
+    evict(z);
+    if (what == STEP_RUN && has_step(s, STEP_SRC)) status = call(z, s, STEP_SRC);
+    if (what == STEP_DST) status = call(z, s, STEP_RUN);
+    int64_t begin = cw_now_ns();
+    if (status == CW_OK) status = call(z, s, what);
+    *took += cw_now_ns() - begin;
+    return status;
+}
+
 /* Times `reps` calls in a row: ns a call. */
 static cw_status clock_calls(const sitting *z, subject *s, step what, int64_t reps, double *ns) {
     cw_status status = CW_OK;
-    int64_t begin = cw_now_ns();
-    for (int64_t i = 0; i < reps && status == CW_OK; i++) status = call(z, s, what);
-    *ns = (double)(cw_now_ns() - begin) / (double)reps;
+    int64_t begin = cw_now_ns(), took = 0;
+    if (z->job->problem.cache == CW_COLD) {
+        for (int64_t i = 0; i < reps && status == CW_OK; i++) status = call_cold(z, s, what, &took);
+    } else {
+        for (int64_t i = 0; i < reps && status == CW_OK; i++) status = call(z, s, what);
+        took = cw_now_ns() - begin;
+    }
+    *ns = (double)took / (double)reps;
     double *estimate = &s->times[what].estimate;
     if (*ns > 0 && (*estimate == 0 || *ns < *estimate)) *estimate = *ns;
     return status;
@@ -245,16 +281,16 @@ static cw_status compare(sitting *z, subject *s, cw_error *why) {
     const unsigned char *end = (const unsigned char *)z->dst + z->problem_case.sizes.dst_bytes;
     for (int i = 0; i < GUARD_BYTES; i++)
         if (end[i] != POISON) return cw_fail(why, CW_WRONG, "wrote beyond the end of its output");
+    s->outcome.mean_error = cw_case_mean_error(&z->problem_case, z->dst);
     return cw_case_compare(&z->problem_case, s->found.impl, z->dst, &s->outcome.error, why);
 }
 
 static cw_status first_look(sitting *z, subject *s) {
-    const cw_impl *impl = s->found.impl;
     cw_error why = {0};
     cw_status told = touch(z, &s->outcome);
     if (told != CW_OK) return told;
     int64_t begin = cw_now_ns();
-    cw_status status = impl->prepare(impl, &z->job->problem, &z->problem_case.args, &s->kernel, &why);
+    cw_status status = cw_found_prepare(&s->found, &z->job->problem, &z->problem_case.args, &s->kernel, &why);
     s->outcome.prepare_ns = (double)(cw_now_ns() - begin);
     if (status != CW_OK) {
         s->kernel = NULL;
@@ -357,12 +393,17 @@ static cw_status cut(sitting *z) {
 
 /* ---- Sample ---- */
 
+/* Calls in a row that last as long as a sample should; of cold caches each is one. */
+static int64_t repetitions(const sitting *z, const series *t) {
+    return z->job->problem.cache == CW_COLD ? 1 : cw_calibrate(t->estimate, z->job->sample_ns);
+}
+
 /* One pass of one step: a warm-up, then up to `most` samples, fewer where a call takes long. */
 static cw_status sample(const sitting *z, subject *s, step what, int32_t pass, int32_t most) {
     series *t = &s->times[what];
     double ns, lasts = z->job->sample_ns, *mine = t->samples + t->count;
-    cw_status status = clock_calls(z, s, what, most > 1 ? cw_calibrate(t->estimate, lasts) : 1, &ns);
-    int64_t reps = cw_calibrate(t->estimate, lasts);
+    cw_status status = clock_calls(z, s, what, most > 1 ? repetitions(z, t) : 1, &ns);
+    int64_t reps = repetitions(z, t);
     if (t->estimate > lasts) lasts = t->estimate;
     int32_t count = (int32_t)fmax(1, fmin(most, floor(z->job->sample_ns * most / lasts)));
     for (int32_t i = 0; i < count && status == CW_OK; i++) {
@@ -450,6 +491,18 @@ static cw_status sample_all(sitting *z, cw_error *err) {
 
 /* ---- All of it ---- */
 
+static cw_status make_other(sitting *z, cw_error *err) {
+    const cw_machine *m = &z->job->ctx->machine;
+    const int64_t caches = COLD_CACHES * (m->l1d + m->l2 + m->l3);
+    z->other_bytes = (size_t)(caches == 0               ? COLD_BYTES_UNKNOWN
+                              : caches < COLD_BYTES_MAX ? caches
+                                                        : COLD_BYTES_MAX);
+    z->other = cw_alloc(z->other_bytes);
+    if (!z->other) return cw_fail_memory(err);
+    memset(z->other, 1, z->other_bytes); /* pages of its own, not one page of zeros */
+    return CW_OK;
+}
+
 static cw_status make_case(sitting *z, cw_error *err) {
     cw_status status = touch_nobody(z);
     if (status != CW_OK) return status;
@@ -458,7 +511,8 @@ static cw_status make_case(sitting *z, cw_error *err) {
     z->made = true;
     z->dst = cw_alloc((size_t)z->problem_case.sizes.dst_bytes + GUARD_BYTES);
     z->order = cw_alloc_n(z->count, sizeof *z->order);
-    return z->dst && z->order ? CW_OK : cw_fail_memory(err);
+    if (!z->dst || !z->order) return cw_fail_memory(err);
+    return z->job->problem.cache == CW_COLD ? make_other(z, err) : CW_OK;
 }
 
 /* No memory for the tensors is a result, too: of every implementation. */
@@ -499,5 +553,6 @@ cw_status cw_measure_problem(const cw_job *job, cw_error *err) {
     cw_free(z.dst);
     cw_free(z.dst_own);
     cw_free(z.workspace);
+    cw_free(z.other);
     return status;
 }

@@ -3,6 +3,7 @@
 #include "../base/base.h"
 #include "../kernel/bf16.h"
 #include "../kernel/reference.h"
+#include "../kernel/transpose.h"
 #include <inttypes.h>
 #include <math.h>
 
@@ -92,6 +93,27 @@ static double largest(const cw_case *c) {
     return most;
 }
 
+/* The reference works in NHWC. */
+static cw_status ask_reference(cw_case *c, const cw_reference *ref, cw_error *err) {
+    const cw_problem *p = &c->problem;
+    const int64_t in = (int64_t)p->ih * p->iw, out = (int64_t)c->sizes.oh * c->sizes.ow;
+    if (p->layout == CW_NHWC) {
+        cw_reference_run(ref, c->src, c->expected);
+        return CW_OK;
+    }
+    void *src = cw_alloc((size_t)c->sizes.src_bytes), *dst = cw_alloc((size_t)c->sizes.dst_bytes);
+    if (src && dst) {
+        const size_t element = (size_t)(c->sizes.src_bytes / c->sizes.src_count);
+        cw_transpose(c->src, src, p->mb, p->ic, in, element, 1);
+        cw_reference_run(ref, src, dst);
+        cw_transpose(dst, c->expected, p->mb, out, p->oc, element, 1);
+    }
+    cw_status status = src && dst ? CW_OK : cw_fail_memory(err);
+    cw_free(src);
+    cw_free(dst);
+    return status;
+}
+
 cw_status cw_case_make(const cw_problem *p, cw_fill fill, uint64_t seed, cw_case *out, cw_error *err) {
     cw_case c = {.problem = *p, .fill = fill};
     cw_problem_canonical(&c.problem);
@@ -120,8 +142,13 @@ cw_status cw_case_make(const cw_problem *p, cw_fill fill, uint64_t seed, cw_case
         *out = c;
         return status;
     }
-    cw_reference_run(ref, c.src, c.expected);
+    status = ask_reference(&c, ref, err);
     cw_reference_free(ref);
+    if (status != CW_OK) {
+        cw_case_release(&c);
+        *out = c;
+        return status;
+    }
     c.expected_max = largest(&c);
     *out = c;
     return CW_OK;
@@ -146,23 +173,47 @@ static double limit_of(const cw_case *c, const cw_impl *impl) {
     return f32 ? 1e-5 : 1;
 }
 
+/* How far one output is off, of the largest output or in steps. */
+static double difference_at(const cw_case *c, const void *dst, int64_t i) {
+    double d = fabs(value_at(c, dst, i) - value_at(c, c->expected, i));
+    if (c->problem.prec != CW_U8) d /= c->expected_max;
+    return isfinite(d) ? d : HUGE_VAL;
+}
+
+double cw_case_mean_error(const cw_case *c, const void *dst) {
+    double sum = 0;
+    for (int64_t i = 0; i < c->sizes.dst_count; i++) sum += difference_at(c, dst, i);
+    return sum / (double)c->sizes.dst_count;
+}
+
+/* Where an output lies. */
+static void place(const cw_case *c, int64_t at, int64_t *image, int64_t *y, int64_t *x, int64_t *channel) {
+    const bool nchw = c->problem.layout == CW_NCHW;
+    const int64_t oc = c->problem.oc, pixels = (int64_t)c->sizes.oh * c->sizes.ow,
+                  inside = at % (oc * pixels);
+    const int64_t pixel = nchw ? inside % pixels : inside / oc;
+    *image = at / (oc * pixels);
+    *channel = nchw ? inside / pixels : inside % oc;
+    *y = pixel / c->sizes.ow;
+    *x = pixel % c->sizes.ow;
+}
+
 cw_status cw_case_compare(const cw_case *c, const cw_impl *impl, const void *dst, double *error,
                           cw_error *err) {
     bool u8 = c->problem.prec == CW_U8;
     double worst = 0, limit = limit_of(c, impl);
     int64_t at = 0;
     for (int64_t i = 0; i < c->sizes.dst_count && worst < HUGE_VAL; i++) {
-        double difference = fabs(value_at(c, dst, i) - value_at(c, c->expected, i));
-        if (!u8) difference /= c->expected_max;
-        if (!isfinite(difference)) difference = HUGE_VAL;
+        double difference = difference_at(c, dst, i);
         if (difference > worst) worst = difference, at = i;
     }
     *error = worst;
     if (worst <= limit) return CW_OK;
-    int64_t oc = c->problem.oc, ow = c->sizes.ow, oh = c->sizes.oh, pixel = at / oc;
+    int64_t image, y, x, channel;
+    place(c, at, &image, &y, &x, &channel);
     return cw_fail(err, CW_WRONG,
                    "%s: image %" PRId64 " y %" PRId64 " x %" PRId64 " channel %" PRId64
                    " is %.9g, not %.9g (error %.3g %s, limit %.3g)",
-                   impl->name, pixel / ow / oh, pixel / ow % oh, pixel % ow, at % oc, value_at(c, dst, at),
-                   value_at(c, c->expected, at), worst, u8 ? "steps" : "of the largest output", limit);
+                   impl->name, image, y, x, channel, value_at(c, dst, at), value_at(c, c->expected, at),
+                   worst, u8 ? "steps" : "of the largest output", limit);
 }

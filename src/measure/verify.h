@@ -63,4 +63,7 @@ void cw_case_release(cw_case *c); /* of an empty (zeroed) case: fine */
 cw_status cw_case_compare(const cw_case *c, const cw_impl *impl, const void *dst, double *error,
                           cw_error *err);
 
+/* The mean of the differences that cw_case_compare takes the largest of, in the same unit. */
+double cw_case_mean_error(const cw_case *c, const void *dst);
+
 #endif

@@ -31,6 +31,7 @@
     X(threads, B, threads, "parallelism favours other blockings")                                            \
     X(layout, B, layout, "layout of source and destination")                                                 \
     X(dir, B, dir, "forward, or the gradient of source or weights")                                          \
+    X(cache, B, cache, "cold caches favour what reads little: Winograd's weights are larger")                \
     X(id, B, id, "depth: 0 in two dimensions")                                                               \
     X(kd, B, kd, "kernel depth")                                                                             \
     X(sd, B, sd, "stride along the depth")                                                                   \

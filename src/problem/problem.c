@@ -22,11 +22,20 @@ static const char *const dir_names[] = {
 #undef X
 };
 
+static const char *const cache_names[] = {
+#define X(symbol, name) name,
+    CW_CACHES(X)
+#undef X
+};
+
 const char *cw_prec_name(cw_prec prec) {
     return (size_t)prec < CW_COUNT(prec_names) ? prec_names[prec] : "?";
 }
 const char *cw_dir_name(cw_dir dir) {
     return (size_t)dir < CW_COUNT(dir_names) ? dir_names[dir] : "?";
+}
+const char *cw_cache_name(cw_cache cache) {
+    return (size_t)cache < CW_COUNT(cache_names) ? cache_names[cache] : "?";
 }
 const char *cw_layout_name(cw_layout layout) {
     return (size_t)layout < CW_COUNT(layout_names) ? layout_names[layout] : "?";
@@ -124,6 +133,7 @@ cw_status cw_problem_check(const cw_problem *p, cw_error *err) {
         {"threads", p->threads, 1, CW_THREADS_MAX},
         {"id", p->id, 0, CW_DIM_MAX},
         {"direction", p->dir, 0, (int32_t)CW_COUNT(dir_names) - 1},
+        {"cache", p->cache, 0, (int32_t)CW_COUNT(cache_names) - 1},
     };
     for (size_t i = 0; i < CW_COUNT(ranges); i++)
         if (ranges[i].value < ranges[i].lo || ranges[i].value > ranges[i].hi)
@@ -281,15 +291,17 @@ static cw_status parse_conditions(const char *text, cw_problem *p, cw_error *err
             if (strcmp(word, layout_names[i]) == 0) p->layout = (int32_t)i, known = true;
         for (size_t i = 0; i < CW_COUNT(dir_names); i++)
             if (strcmp(word, dir_names[i]) == 0) p->dir = (int32_t)i, known = true;
+        for (size_t i = 0; i < CW_COUNT(cache_names); i++)
+            if (strcmp(word, cache_names[i]) == 0) p->cache = (int32_t)i, known = true;
         if (strcmp(word, "zp") == 0) p->zp = 1, known = true;
         if (word[0] == 't' && cw_parse_int(word + 1, 1, CW_THREADS_MAX, &threads))
             p->threads = (int32_t)threads, known = true;
         if (!known)
-            return cw_fail(err, CW_INVALID,
-                           "cannot read \"%s\": wanted f32, u8, zp, nhwc or tN (threads) after the comma "
-                           "(also f16, bf16, s8, "
-                           "nchw, bwd_d, bwd_w)",
-                           word);
+            return cw_fail(
+                err, CW_INVALID,
+                "cannot read \"%s\": wanted f32, u8, zp, nhwc, nchw, cold or tN (threads) after the "
+                "comma (also f16, bf16, s8, bwd_d, bwd_w)",
+                word);
         text += length;
     }
     if (*text) return cw_fail(err, CW_INVALID, "unexpected \"%.24s\" at the end", text);
@@ -423,6 +435,7 @@ size_t cw_problem_format(const cw_problem *p, char *text, size_t size) {
     if (p->zp) end = put_text(end, ",zp");
     if (p->layout != CW_NHWC) end = put_text(put_text(end, ","), cw_layout_name((cw_layout)p->layout));
     if (p->dir != CW_FWD) end = put_text(put_text(end, ","), cw_dir_name((cw_dir)p->dir));
+    if (p->cache != CW_HOT) end = put_text(put_text(end, ","), cw_cache_name((cw_cache)p->cache));
     if (p->threads != 1) end = put_size(end, ",t", p->threads);
     size_t n = (size_t)(end - buf);
     if (size > 0) {

@@ -11,7 +11,7 @@ enum { CW_DIM_MAX = 1 << 20, CW_PAD_EXCESS = 16, CW_THREADS_MAX = 1024 };
 /* clang-format off */
 #define CW_PROBLEM_FIELDS(X)                                                                                 \
     X(mb) X(g) X(ic) X(ih) X(iw) X(oc) X(kh) X(kw) X(sh) X(sw) X(dh) X(dw) X(pt) X(pl) X(pb) X(pr)           \
-    X(prec) X(zp) X(layout) X(threads) X(id) X(kd) X(sd) X(dd) X(pf) X(pk) X(dir)
+    X(prec) X(zp) X(layout) X(threads) X(id) X(kd) X(sd) X(dd) X(pf) X(pk) X(dir) X(cache)
 /* clang-format on */
 
 /* Total order by fields, for sorting and searching; 0 = equal. */
@@ -35,11 +35,13 @@ static inline int32_t cw_extent(int32_t k, int32_t d) {
     X(kw, 1, p->kw)                                                                                          \
     X(kd, 1, p->kd)                                                                                          \
     X(sh, 2, p->sh)                                                                                          \
-    X(sw, 2, p->sw) X(sd, 2, p->sd) X(dh, 2, p->dh) X(dw, 2, p->dw) X(dd, 2, p->dd)                          \
-        X(grouping, 0,                                                                                       \
-          p->g == 1       ? 0                                                                                \
-          : p->g == p->ic ? 2                                                                                \
-                          : 1) /* dense, grouped, depthwise */                                               \
+    X(sw, 2, p->sw)                                                                                          \
+    X(sd, 2, p->sd)                                                                                          \
+    X(dh, 2, p->dh)                                                                                          \
+    X(dw, 2, p->dw) X(dd, 2, p->dd) X(grouping, 0,                                                           \
+                                      p->g == 1       ? 0                                                    \
+                                      : p->g == p->ic ? 2                                                    \
+                                                      : 1) /* dense, grouped, depthwise */                   \
         X(prec, 0, p->prec) X(zp, 0, p->zp) X(layout, 0, p->layout) X(dir, 0, p->dir)
 #define X(name, widening, expression) +1
 enum { CW_KIND_FIELD_COUNT = 0 CW_KIND_FIELDS(X) };
@@ -84,6 +86,7 @@ int32_t cw_shape_group_find(const char *name); /* -1 = unknown */
     X(oc, CW_EXTENT_SLACK, oc)                                                                               \
     X(id, CW_EXTENT_SLACK, id)                                                                               \
     X(threads, 1, threads)                                                                                   \
+    X(cache, 1, cache)                                                                                       \
     X(macs, CW_EXTENT_SLACK, outputs *oc *icg *taps)
 #define X(name, slack, expression) +1
 enum { CW_EXTENT_COUNT = 0 CW_EXTENTS(X) };

@@ -172,7 +172,9 @@ typedef struct nearest {
 
 /* Sizes count by their logs; what is not a size must be the same: INFINITY where it is not. */
 static double distance(const cw_problem *a, const cw_problem *b) {
-    if (a->prec != b->prec || a->zp != b->zp || a->layout != b->layout || a->dir != b->dir) return INFINITY;
+    if (a->prec != b->prec || a->zp != b->zp || a->layout != b->layout || a->dir != b->dir ||
+        a->cache != b->cache)
+        return INFINITY;
     double sum = 0;
 #define X(field) sum += pow(log2((1.0 + a->field) / (1.0 + b->field)), 2);
     CW_PROBLEM_FIELDS(X)

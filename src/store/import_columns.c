@@ -268,7 +268,7 @@ bool cw_columns_problem(const cw_columns *c, char *const *values, cw_problem *ou
     TAKE(dh)
     TAKE(dw)
 #undef TAKE
-        out->pt = out->pb = n[CW_ROLE_ph];
+    out->pt = out->pb = n[CW_ROLE_ph];
     out->pl = out->pr = n[CW_ROLE_pw];
     if (c->roles[CW_ROLE_LAYOUT]) out->layout = c->roles[CW_ROLE_LAYOUT]->value;
     if (!read_prec(c, values, &out->prec, why)) return false;
@@ -296,6 +296,7 @@ cw_measurement cw_columns_measurement(const cw_column *impl, const cw_problem *p
                         .min_ns = NAN, /* the file does not tell */
                         .median_ns = NAN,
                         .mad_ns = NAN,
-                        .error = NAN};
+                        .error = NAN,
+                        .mean_error = NAN};
     return m;
 }

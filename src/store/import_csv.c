@@ -19,9 +19,10 @@
     X(state)                                                                                                 \
     X(detail)                                                                                                \
     X(candidate)                                                                                             \
-    X(library_choice) X(samples) X(time_ns) X(min_ns) X(median_ns) X(mad_ns) X(prepare_ns) X(src_reorder_ns) \
-        X(dst_reorder_ns) X(workspace_bytes) X(error) X(pass1_ns) X(pass2_ns) X(pass3_ns) X(pass4_ns)        \
-            X(pass5_ns) X(pass6_ns) X(pass7_ns) X(pass8_ns)
+    X(library_choice)                                                                                        \
+    X(samples) X(time_ns) X(min_ns) X(median_ns) X(mad_ns) X(prepare_ns) X(src_reorder_ns) X(dst_reorder_ns) \
+        X(workspace_bytes) X(error) X(pass1_ns) X(pass2_ns) X(pass3_ns) X(pass4_ns) X(pass5_ns) X(pass6_ns)  \
+            X(pass7_ns) X(pass8_ns)
 enum {
 #define X(name) AT_##name,
     COLUMNS(X)
@@ -41,7 +42,7 @@ typedef struct reader {
     cw_csv csv;
     size_t width;
     size_t at[COLUMN_COUNT];
-    size_t net, position; /* columns; the width = not there, as in what older versions wrote */
+    size_t net, position, mean_error; /* columns; the width = not there, as in what older versions wrote */
     struct {
         char fingerprint[33];
         int64_t run;
@@ -75,6 +76,7 @@ static cw_status read_header(reader *r) {
     }
     r->net = find_optional(r, "net");
     r->position = find_optional(r, "position");
+    r->mean_error = find_optional(r, "mean_error");
     return CW_OK;
 }
 
@@ -131,6 +133,9 @@ static const char *read_fields(const reader *r, cw_measurement *m, int64_t *crea
         if (*text && !(cw_parse_double(text, to) && isfinite(*to))) return column_names[AT_time_ns + i];
     }
     if (!cw_state_timed(m->state) && !isnan(m->time_ns)) return "time_ns";
+    const char *mean = r->mean_error == r->width ? "" : fields[r->mean_error];
+    m->mean_error = (double)NAN;
+    if (*mean && !(cw_parse_double(mean, &m->mean_error) && isfinite(m->mean_error))) return "mean_error";
     if (r->net == r->width || r->position == r->width || !*fields[r->net]) return NULL;
     int64_t position;
     if (!cw_parse_int(fields[r->position], 1, INT32_MAX, &position)) return "position";

@@ -296,7 +296,8 @@ static cw_status store_line(reader *r, int64_t line) {
                             .median_ns = NAN,
                             .mad_ns = NAN,
                             .workspace_bytes = (double)record->workspace,
-                            .error = NAN};
+                            .error = NAN,
+                            .mean_error = NAN};
         if (record->ns == 0) {
             im->sum.zero_times++;
             cw_importer_note(im, line, "%s has a time of 0: stored as absent", record->impl);

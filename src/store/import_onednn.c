@@ -308,7 +308,8 @@ static cw_status store_entry(log_reader *r, const entry *e) {
                         .detail = "",
                         .samples = e->count < INT32_MAX ? (int32_t)e->count : INT32_MAX,
                         .min_ns = e->min,
-                        .error = NAN};
+                        .error = NAN,
+                        .mean_error = NAN};
     m.time_ns = m.median_ns = m.pass_ns[0] = median(e->times, n);
     for (size_t i = 0; i < n; i++) e->times[i] = fabs(e->times[i] - m.median_ns);
     m.mad_ns = median(e->times, n);

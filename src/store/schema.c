@@ -74,7 +74,8 @@ static const struct {
         "ALTER TABLE problem ADD COLUMN pk INTEGER NOT NULL DEFAULT 0;"
         "ALTER TABLE problem ADD COLUMN dir INTEGER NOT NULL DEFAULT 0;"
         "DROP INDEX problem_order;"
-        "CREATE UNIQUE INDEX problem_order ON problem (" CW_STORE_FIELDS ");"
+        "CREATE UNIQUE INDEX problem_order ON problem (" CW_STORE_SHAPE ", prec, zp, layout, threads, depth,"
+        " kd, sd, dd, pf, pk, dir);"
         /* What others measured. kept: at most so many implementations are recorded of a problem, NULL = all
          * that were measured; scope: of which ('problem', or 'family': each algorithm family's best). */
         "CREATE TABLE source ("
@@ -100,6 +101,11 @@ static const struct {
         "  WHERE n.problem = m.problem AND n.impl = m.impl AND nr.machine = run.machine"
         "  AND (n.state NOT IN ('label', 'absent'), n.created, n.id)"
         "   > (m.state NOT IN ('label', 'absent'), m.created, m.id));"},
+    /* Caches are a condition of a problem; errors have a mean beside the largest. */
+    {4, "ALTER TABLE problem ADD COLUMN cache INTEGER NOT NULL DEFAULT 0;"
+        "DROP INDEX problem_order;"
+        "CREATE UNIQUE INDEX problem_order ON problem (" CW_STORE_FIELDS ");"
+        "ALTER TABLE measurement ADD COLUMN mean_error REAL;"},
 };
 
 cw_status cw_store_int(cw_store *store, const char *sql, int64_t *out, cw_error *err) {

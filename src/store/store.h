@@ -10,7 +10,7 @@
 
 enum {
     CW_STORE_APPLICATION = 0x43577374, /* "CWst": tells a store from other SQLite files */
-    CW_STORE_SCHEMA = 3,               /* newest version that this code reads and writes */
+    CW_STORE_SCHEMA = 4,               /* newest version that this code reads and writes */
     CW_STORE_NAME_MAX = 127,           /* bytes of an implementation, backend or network name */
     CW_STORE_VERSION_MAX = 63,
     CW_STORE_DETAIL_MAX = 500,
@@ -18,8 +18,8 @@ enum {
 
 /* Columns of a problem in the order of CW_PROBLEM_FIELDS. A layer has the same but precision and threads. */
 #define CW_STORE_SHAPE  "mb, g, ic, ih, iw, oc, kh, kw, sh, sw, dh, dw, pt, pl, pb, pr"
-#define CW_STORE_FIELDS CW_STORE_SHAPE ", prec, zp, layout, threads, depth, kd, sd, dd, pf, pk, dir"
-enum { CW_STORE_FIELD_COUNT = 27 };
+#define CW_STORE_FIELDS CW_STORE_SHAPE ", prec, zp, layout, threads, depth, kd, sd, dd, pf, pk, dir, cache"
+enum { CW_STORE_FIELD_COUNT = 28 };
 
 /* Statements of adding and resuming, prepared once a store. SQL in store_write.c. */
 typedef enum cw_store_query {

@@ -62,13 +62,14 @@ static cw_status each_row(cw_store *store, const char *sql, const char *paramete
 
 #define PROBLEM_COLUMNS                                                                                      \
     "p.mb, p.g, p.ic, p.ih, p.iw, p.oc, p.kh, p.kw, p.sh, p.sw, p.dh, p.dw, p.pt, p.pl, p.pb, p.pr, p.prec," \
-    " p.zp, p.layout, p.threads, p.depth, p.kd, p.sd, p.dd, p.pf, p.pk, p.dir"
+    " p.zp, p.layout, p.threads, p.depth, p.kd, p.sd, p.dd, p.pf, p.pk, p.dir, p.cache"
 #define COLUMNS                                                                                              \
     "SELECT p.id, " PROBLEM_COLUMNS ", p.text, impl.name, impl.family, impl.candidate, impl.id,"             \
     " library.backend, library.version, machine.fingerprint, m.id, m.run, m.created, m.state, m.detail,"     \
     " m.library_choice, m.samples, m.time_ns, m.min_ns, m.median_ns, m.mad_ns, m.prepare_ns,"                \
     " m.src_reorder_ns, m.dst_reorder_ns, m.workspace_bytes, m.error, m.pass1_ns, m.pass2_ns, m.pass3_ns,"   \
-    " m.pass4_ns, m.pass5_ns, m.pass6_ns, m.pass7_ns, m.pass8_ns, m.net, m.position, m.library,"             \
+    " m.pass4_ns, m.pass5_ns, m.pass6_ns, m.pass7_ns, m.pass8_ns, m.net, m.position, m.mean_error, "         \
+    "m.library,"                                                                                             \
     " run.machine, run.protocol, run.source FROM "
 /* Left joins: a reference into nothing is a damaged row, not a row less. CROSS JOIN keeps the order of the
  * loops, so that rows stream in the index's order. */
@@ -219,6 +220,7 @@ static cw_status on_measurement(cw_store *store, sqlite3_stmt *s, void *arg, cw_
     for (size_t i = 0; i < CW_COUNT(m->pass_ns); i++) m->pass_ns[i] = real_at(s, at++);
     m->net = (const char *)sqlite3_column_text(s, at++);
     m->position = int_at(s, at++);
+    m->mean_error = real_at(s, at++);
     session of = {.library = sqlite3_column_int64(s, at), .machine = sqlite3_column_int64(s, at + 1)};
     of.protocol = sqlite3_column_int64(s, at + 2);
     of.own = sqlite3_column_type(s, at + 3) == SQLITE_NULL;

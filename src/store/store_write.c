@@ -29,17 +29,17 @@ static const char *const sql[CW_QUERY_COUNT] = {
     [CW_QUERY_FIND_IMPL] = "SELECT id FROM impl WHERE name = ?",
     [CW_QUERY_ADD_PROBLEM] =
         "INSERT INTO problem (text, " CW_STORE_FIELDS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?,"
-        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
     [CW_QUERY_FIND_PROBLEM] = "SELECT id FROM problem WHERE text = ?",
     [CW_QUERY_ADD_MEASUREMENT] =
         "INSERT INTO measurement (run, problem, impl, library, created, state, detail, library_choice, "
         "samples,"
         " time_ns, min_ns, median_ns, mad_ns, prepare_ns, src_reorder_ns, dst_reorder_ns, workspace_bytes,"
         " error, pass1_ns, pass2_ns, pass3_ns, pass4_ns, pass5_ns, pass6_ns, pass7_ns, pass8_ns, net, "
-        "position)"
+        "position, mean_error)"
         " VALUES (?, ?, ?, ?, coalesce(?, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)), ?, ?, "
         "?,"
-        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [CW_QUERY_FIND_MEASUREMENT] = "SELECT id FROM measurement WHERE problem = ? AND impl = ? AND created = ?"
                                   " AND run = ? AND library = ?",
     [CW_QUERY_FIND_TIME] = "SELECT time_ns, workspace_bytes FROM measurement WHERE problem = ? AND impl = ?"
@@ -304,9 +304,8 @@ static void bind_measurement(sqlite3_stmt *s, int at, const cw_measurement *m, c
     sqlite3_bind_double(s, at++, m->workspace_bytes);
     sqlite3_bind_double(s, at++, m->error);
     for (size_t i = 0; i < CW_COUNT(m->pass_ns); i++) sqlite3_bind_double(s, at++, m->pass_ns[i]);
-    if (!m->net) return;
-    bind_text(s, at++, m->net);
-    sqlite3_bind_int(s, at, m->position);
+    if (m->net) bind_text(s, at, m->net), sqlite3_bind_int(s, at + 1, m->position);
+    sqlite3_bind_double(s, at + 2, m->mean_error);
 }
 
 cw_status cw_store_put_impl(cw_store *store, const cw_measurement *m, int64_t *impl, int64_t *library,

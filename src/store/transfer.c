@@ -93,9 +93,9 @@ static const char *const text_names[] = {"problem", "impl",  "backend", "version
                                          "family",  "state", "detail"};
 static const char *const flag_names[] = {"candidate", "library_choice", "samples"};
 static const char *const real_names[] = {
-    "time_ns",        "min_ns",          "median_ns", "mad_ns",   "prepare_ns", "src_reorder_ns",
-    "dst_reorder_ns", "workspace_bytes", "error",     "pass1_ns", "pass2_ns",   "pass3_ns",
-    "pass4_ns",       "pass5_ns",        "pass6_ns",  "pass7_ns", "pass8_ns"};
+    "time_ns",        "min_ns",          "median_ns", "mad_ns",     "prepare_ns", "src_reorder_ns",
+    "dst_reorder_ns", "workspace_bytes", "error",     "mean_error", "pass1_ns",   "pass2_ns",
+    "pass3_ns",       "pass4_ns",        "pass5_ns",  "pass6_ns",   "pass7_ns",   "pass8_ns"};
 
 typedef struct row_values {
     char problem[CW_PROBLEM_TEXT];
@@ -105,9 +105,9 @@ typedef struct row_values {
 } row_values;
 
 static void take_values(row_values *v, const cw_measurement *m) {
-    const double reals[] = {m->time_ns,        m->min_ns,          m->median_ns,
-                            m->mad_ns,         m->prepare_ns,      m->src_reorder_ns,
-                            m->dst_reorder_ns, m->workspace_bytes, m->error};
+    const double reals[] = {m->time_ns,    m->min_ns,         m->median_ns,      m->mad_ns,
+                            m->prepare_ns, m->src_reorder_ns, m->dst_reorder_ns, m->workspace_bytes,
+                            m->error,      m->mean_error};
     cw_problem_format(&m->problem, v->problem, sizeof v->problem);
     const char *const texts[] = {
         v->problem, m->impl, m->backend, m->version, cw_family_name(m->family), cw_state_name(m->state),

@@ -62,20 +62,24 @@ static void compare_all(const cw_problem *p, cw_fill fill, uint64_t seed) {
     cw_case_release(&c);
 }
 
-/* f32 with both fills; bf16, u8 without and with a zero point, one fill each, in turns. */
+/* f32 with both fills, and in NCHW; bf16, u8 without and with a zero point, one fill and layout each, in
+ * turns. */
 static void compare_all_ways(cw_problem p, uint64_t seed) {
     const struct {
         cw_prec prec;
         int32_t zp;
         cw_fill fill;
-    } ways[] = {{CW_F32, 0, CW_FILL_INTEGER},
-                {CW_F32, 0, CW_FILL_NORMAL},
-                {CW_BF16, 0, seed % 2 ? CW_FILL_NORMAL : CW_FILL_INTEGER},
-                {CW_U8, 0, seed % 2 ? CW_FILL_INTEGER : CW_FILL_NORMAL},
-                {CW_U8, 1, seed % 2 ? CW_FILL_NORMAL : CW_FILL_INTEGER}};
+        cw_layout layout;
+    } ways[] = {{CW_F32, 0, CW_FILL_INTEGER, CW_NHWC},
+                {CW_F32, 0, CW_FILL_NORMAL, CW_NHWC},
+                {CW_F32, 0, CW_FILL_INTEGER, CW_NCHW},
+                {CW_BF16, 0, seed % 2 ? CW_FILL_NORMAL : CW_FILL_INTEGER, seed / 2 % 2 ? CW_NCHW : CW_NHWC},
+                {CW_U8, 0, seed % 2 ? CW_FILL_INTEGER : CW_FILL_NORMAL, seed / 2 % 2 ? CW_NCHW : CW_NHWC},
+                {CW_U8, 1, seed % 2 ? CW_FILL_NORMAL : CW_FILL_INTEGER, seed / 2 % 2 ? CW_NHWC : CW_NCHW}};
     for (size_t i = 0; i < CW_COUNT(ways); i++) {
         p.prec = (int32_t)ways[i].prec;
         p.zp = ways[i].zp;
+        p.layout = (int32_t)ways[i].layout;
         compare_all(&p, ways[i].fill, seed);
     }
 }
@@ -140,6 +144,7 @@ static bool random_problem(cw_rng *rng, cw_problem *p) {
     p->pt = between(rng, 0, p->kh - 1), p->pb = between(rng, 0, p->kh - 1);
     p->pl = between(rng, 0, p->kw - 1), p->pr = between(rng, 0, p->kw - 1);
     p->prec = (int32_t)(cw_prec[]){CW_F32, CW_U8, CW_BF16}[cw_rng_below(rng, 3)];
+    p->layout = between(rng, 0, 1);
     p->zp = p->prec == CW_U8 ? between(rng, 0, 1) : 0;
     return cw_problem_check(p, NULL) == CW_OK;
 }

@@ -60,6 +60,21 @@ if "$convwise" impls ic16ih9oc16kh3ph1 | grep '^onednn[.]bf16[.]' | grep -q 'yes
     check "fpmath: bf16" True "$(query l.db 'any(".bf16." in r[1] and r[2] in ("ok", "cut off") for r in rows)')"
     check "fpmath: no candidate" 0 "$(python3 -c 'import sqlite3; print(sqlite3.connect("l.db").execute("select max(candidate) from impl where name like \"%.bf16.%\"").fetchone()[0])')"
 fi
+# Conditions: cold caches and NCHW are problems of their own, of the same network; --cache tells them apart.
+for how in "hot nhwc" "cold nhwc" "hot nchw"; do
+    "$convwise" measure --layers tiny.txt --cache "${how% *}" --layout "${how#* }" --store c.db --only 'own.direct,own.gemm,own.winograd_f2x3' --passes 1 -q >out 2>err
+    check "exit code with $how" 0 $?
+done
+check "texts" "['', ',cold', ',nchw']" "$(query c.db 'sorted({r[0].split("ph1")[1] for r in rows if "ph1" in r[0]})')"
+check "nothing is wrong" "[]" "$(query c.db '[r for r in rows if r[2] not in ("ok", "cut off", "unsupported")]')"
+check "transposed" 0 "$(python3 -c 'import sqlite3; print(sqlite3.connect("c.db").execute("select count(*) from latest where time_ns is not null and (src_reorder_ns > 0) <> (problem like \"%nchw%\")").fetchone()[0])')"
+check "errors" 0 "$(python3 -c 'import sqlite3; print(sqlite3.connect("c.db").execute("select count(*) from measurement where time_ns is not null and not (0 < mean_error and mean_error < error)").fetchone()[0])')"
+for cache in "hot 4" "cold 2" "all 6"; do
+    "$convwise" validate --store c.db --split kfold:2 --learner tree --cache "${cache% *}" --json >out.json 2>err
+    check "rows of $cache" "${cache#* }" "$(field 'sum(g["layers"] for g in d["learners"][0]["groups"] if g["name"].startswith("fold"))')"
+done
+refused 2 "--cache: 'warm' is not hot or cold" "$convwise" measure --layers tiny.txt --cache warm --store c.db
+refused 2 "--layout: 'nhcw' is not nhwc or nchw" "$convwise" measure --layers tiny.txt --layout nhcw --store c.db
 
 # A grid is no network; a budget ends early with what it has; a bad library setting does not reach the times.
 OPENBLAS_CORETYPE=Nonsense "$convwise" measure --grid size=5,ic=2:4:*2,oc=3,kernel=3,stride=1,pad=1 --store g.db "${fast[@]}" -q >out 2>err

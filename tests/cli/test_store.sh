@@ -27,10 +27,10 @@ make() {
         INSERT INTO run VALUES (1, '$4', 1, 1700000000, 'test', 1, 1, '{}', NULL);
         INSERT INTO library VALUES (1, 'own', '1.0');
         INSERT INTO impl VALUES (1, 'own.a', 'direct', 1), (2, 'own.b', 'gemm', 1);
-        INSERT INTO problem VALUES (1, 'mb1ic8ih16oc8oh16kh3ph1', 1,1,8,16,16,8,3,3,1,1,0,0,1,1,1,1,0,0,0,1, 0,0,0,0,0,0,0);
+        INSERT INTO problem VALUES (1, 'mb1ic8ih16oc8oh16kh3ph1', 1,1,8,16,16,8,3,3,1,1,0,0,1,1,1,1,0,0,0,1, 0,0,0,0,0,0,0, 0);
         INSERT INTO measurement VALUES
-            (1, 1, 1, 1, 1, 1000, 'ok', 'a \"quoted\", text', 0, 5, $2, $2, $2, 0, 0, 0, 0, 0, 0, 0,0,0,0,0,0,0,0, NULL, NULL),
-            (2, 1, 1, 2, 1, 2000, 'ok', '', 0, 5, $3, $3, $3, 0, 0, 0, 0, 0, 0, 0,0,0,0,0,0,0,0, NULL, NULL);
+            (1, 1, 1, 1, 1, 1000, 'ok', 'a \"quoted\", text', 0, 5, $2, $2, $2, 0, 0, 0, 0, 0, 0, 0,0,0,0,0,0,0,0, NULL, NULL, NULL),
+            (2, 1, 1, 2, 1, 2000, 'ok', '', 0, 5, $3, $3, $3, 0, 0, 0, 0, 0, 0, 0,0,0,0,0,0,0,0, NULL, NULL, NULL);
         INSERT INTO net VALUES (1, 'net');
         INSERT INTO net_layer VALUES (1, 1, 1, 'first', 1,1,8,16,16,8,3,3,1,1,0,0,1,1,1,1,0,0, 0);"
 }

@@ -5,11 +5,12 @@
 #include "../../src/measure/verify.h"
 
 static const char *const problems[] = {
-    "ic16ih8oc16kh3ph1",       "ic3ih32oc24kh7sh2ph3",     "ic64ih14oc96kh1",
-    "ic32ih15oc40kh3ph1,t2",   "g32ic32ih14oc32kh3ph1",    "g4ic20ih9oc12kh3dh1ph2",
-    "mb3ic17ih9oc5kh3ph1",     "ic64ih28oc64kh3ph1",       "ic16ih8oc16kh3ph1,u8",
-    "ic64ih14oc96kh1,u8,zp",   "g32ic32ih14oc32kh3ph1,u8", "g2ic10ih9oc6kh3ph1,u8,t2",
-    "ic3ih32oc24kh7sh2ph3,u8", "ic64ih28oc64kh3sh2ph1",
+    "ic16ih8oc16kh3ph1",        "ic3ih32oc24kh7sh2ph3",      "ic64ih14oc96kh1",
+    "ic32ih15oc40kh3ph1,t2",    "g32ic32ih14oc32kh3ph1",     "g4ic20ih9oc12kh3dh1ph2",
+    "mb3ic17ih9oc5kh3ph1",      "ic64ih28oc64kh3ph1",        "ic16ih8oc16kh3ph1,u8",
+    "ic64ih14oc96kh1,u8,zp",    "g32ic32ih14oc32kh3ph1,u8",  "g2ic10ih9oc6kh3ph1,u8,t2",
+    "ic3ih32oc24kh7sh2ph3,u8",  "ic64ih28oc64kh3sh2ph1",     "ic16ih8oc24kh3ph1,nchw",
+    "ic17ih9oc5kh3ph1,nchw,u8", "mb2ic33ih7oc16kh1,nchw,t2",
 };
 
 /* Zeros do for sizes; for the bits the weights must differ, which the fills of cw_case do. */

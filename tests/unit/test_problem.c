@@ -39,6 +39,8 @@ static void test_problem__text_gives_canonical_text(void **state) {
         {"mb2ic3id8ih9oc4od4oh7kd3kh3sd2dd0pd1ph0", "mb2ic3id8ih9oc4od4oh7kd3kh3sd2pd1ph0"},
         {"ic3id9ih9oc4kd3kh3dd1pd2,bf16,nchw,bwd_w", "mb1ic3id9ih9oc4od9oh7kd3kh3dd1pd2ph0,bf16,nchw,bwd_w"},
         {"ic3ih9oc4kh3,bwd_d,f16", "mb1ic3ih9oc4oh7kh3ph0,f16,bwd_d"},
+        {"ic3ih8oc4kh3,cold,nchw,t2", "mb1ic3ih8oc4oh6kh3ph0,nchw,cold,t2"},
+        {"ic3ih8oc4kh3,hot", "mb1ic3ih8oc4oh6kh3ph0"},
         {"ic3ih8oc4kh3,s8,zp", "mb1ic3ih8oc4oh6kh3ph0,s8"},
         {"ic3ih8oc4kh3,f32,zp", "mb1ic3ih8oc4oh6kh3ph0"},
         {"ic3ih8oc4kh3nplain", "mb1ic3ih8oc4oh6kh3ph0"},
@@ -163,7 +165,7 @@ static cw_problem random_problem(cw_rng *rng) {
     p.prec = one_in(rng, CW_PREC_COUNT) - 1, p.threads = one_in(rng, 4);
     p.ic = p.g * one_in(rng, 9), p.oc = p.g * one_in(rng, 9);
     p.zp = p.prec == CW_U8 ? one_in(rng, 2) - 1 : 0;
-    p.dir = one_in(rng, 3) - 1, p.layout = one_in(rng, 2) - 1;
+    p.dir = one_in(rng, 3) - 1, p.layout = one_in(rng, 2) - 1, p.cache = one_in(rng, 2) - 1;
     if (one_in(rng, 3) == 1) {
         p.id = one_in(rng, 12), p.kd = one_in(rng, 4), p.sd = one_in(rng, 3), p.dd = one_in(rng, 2) - 1;
         p.pf = one_in(rng, 3) - 1, p.pk = one_in(rng, 3) - 1;
@@ -260,10 +262,11 @@ static void test_problem__features_by_hand(void **state) {
     assert_true(feature("ocg_mod64", &p) == 32 && feature("is_dw", &p) == 0);
     double elements = 64.0 * 169 + 96.0 * 64 * 9 + 96.0 * 169;
     assert_true(fabs(feature("intensity", &p) - 13.0 * 13 * 64 * 96 * 9 / elements) < 1e-12);
-    p = parsed("mb2ic4id6ih10oc8kd3kh3,bf16,bwd_w,nchw");
+    p = parsed("mb2ic4id6ih10oc8kd3kh3,bf16,bwd_w,nchw,cold");
     assert_true(feature("macs", &p) == 2.0 * 4 * 8 * 8 * 8 * 4 * 27 &&
                 feature("src", &p) == 2.0 * 4 * 6 * 100);
-    assert_true(feature("id", &p) == 6 && feature("dir", &p) == 2 && feature("layout", &p) == 1);
+    assert_true(feature("id", &p) == 6 && feature("dir", &p) == 2 && feature("layout", &p) == 1 &&
+                feature("cache", &p) == 1);
     assert_true(feature("is_3x3s1", &p) == 0 && feature("gemm_k", &p) == 4 * 27);
     p = parsed("g32ic32ih112oc32oh56kh3sh2ph0,u8,zp,t2");
     assert_true(feature("is_dw", &p) == 1 && feature("is_asym", &p) == 1 && feature("prec", &p) == 1);

@@ -350,6 +350,7 @@ static void test_store_files__older_stores_are_brought_up_to_date(void **state) 
             "ALTER TABLE problem DROP COLUMN depth; ALTER TABLE problem DROP COLUMN kd;"
             "ALTER TABLE problem DROP COLUMN sd; ALTER TABLE problem DROP COLUMN dd;"
             "ALTER TABLE problem DROP COLUMN pf; ALTER TABLE problem DROP COLUMN pk;"
+            "ALTER TABLE problem DROP COLUMN cache; ALTER TABLE measurement DROP COLUMN mean_error;"
             "ALTER TABLE problem DROP COLUMN dir; ALTER TABLE run DROP COLUMN source; DROP TABLE source;"
             "CREATE UNIQUE INDEX problem_order ON problem (mb, g, ic, ih, iw, oc, kh, kw, sh, sw, dh, dw,"
             " pt, pl, pb, pr, prec, zp, layout, threads);"
