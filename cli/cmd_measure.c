@@ -333,7 +333,7 @@ static cw_status collect(const options *o, cw_problem **out, size_t *count, cw_e
 /* Variables that libraries heed, as one line of ASCII; "" = none. */
 static void describe_environment(char *text, size_t size) {
     static const char *const prefixes[] = {"OMP_",  "GOMP_",   "OPENBLAS_", "GOTO_",
-                                           "DNNL_", "ONEDNN_", "MALLOC_",   "LD_PRELOAD="};
+                                           "DNNL_", "ONEDNN_", "LIBXSMM_", "MALLOC_",   "LD_PRELOAD="};
     const char *removed = getenv(CLI_REMOVED);
     snprintf(text, size, "%s", removed ? removed : "");
     for (char **entry = environ; *entry; entry++)

@@ -49,6 +49,9 @@ extern const cw_backend cw_backend_onednn;
 #if CW_WITH_XNNPACK
 extern const cw_backend cw_backend_xnnpack;
 #endif
+#if CW_WITH_LIBXSMM
+extern const cw_backend cw_backend_libxsmm;
+#endif
 #if CW_WITH_ARMCL
 extern const cw_backend cw_backend_armcl;
 #endif

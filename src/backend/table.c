@@ -12,6 +12,9 @@ const cw_backend *const cw_backend_table[] = {
 #if CW_WITH_XNNPACK
     &cw_backend_xnnpack,
 #endif
+#if CW_WITH_LIBXSMM
+    &cw_backend_libxsmm,
+#endif
 #if CW_WITH_ARMCL
     &cw_backend_armcl,
 #endif
@@ -28,6 +31,9 @@ const cw_backend_info cw_backends_absent[] = {
 #endif
 #if !CW_WITH_XNNPACK
     {"xnnpack", NULL, "libxnnpack-dev libpthreadpool-dev libcpuinfo-dev", false},
+#endif
+#if !CW_WITH_LIBXSMM && defined(__x86_64__)
+    {"libxsmm", NULL, "libxsmm-dev"},
 #endif
 #if !CW_WITH_ARMCL && defined(__aarch64__)
     {"armcl", NULL, "libarm-compute-dev", false},

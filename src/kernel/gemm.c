@@ -33,34 +33,6 @@ static void destroy(cw_kernel *kernel) {
     cw_free(d);
 }
 
-/* One row: (kh, kw, ic/g) of the window of output pixel `pixel`, zeros outside the image. */
-static void im2col_row(const gemm *d, const float *src, int64_t pixel, int64_t group, float *row) {
-    const cw_problem *p = &d->p;
-    int64_t icg = p->ic / p->g, ow = d->sizes.ow, oh = d->sizes.oh;
-    int64_t left = pixel % ow * p->sw - p->pl, top = pixel / ow % oh * p->sh - p->pt;
-    const float *image = src + pixel / ow / oh * p->ih * p->iw * p->ic + group * icg;
-    /* Neighbouring taps of a dense kernel lie side by side: one copy for the whole row of the window. */
-    bool side_by_side = p->g == 1 && p->dw == 0 && left >= 0 && left + p->kw <= p->iw;
-    for (int64_t i = 0; i < p->kh; i++) {
-        int64_t y = top + i * (p->dh + 1);
-        if (y < 0 || y >= p->ih) {
-            memset(row, 0, (size_t)(p->kw * icg) * sizeof *row);
-            row += p->kw * icg;
-        } else if (side_by_side) {
-            memcpy(row, image + (y * p->iw + left) * p->ic, (size_t)(p->kw * icg) * sizeof *row);
-            row += p->kw * icg;
-        } else {
-            for (int64_t j = 0; j < p->kw; j++, row += icg) {
-                int64_t x = left + j * (p->dw + 1);
-                if (x < 0 || x >= p->iw)
-                    memset(row, 0, (size_t)icg * sizeof *row);
-                else
-                    memcpy(row, image + (y * p->iw + x) * p->ic, (size_t)icg * sizeof *row);
-            }
-        }
-    }
-}
-
 /* Products of `count` output pixels from `first` on, all groups. */
 static void multiply(const gemm *d, const float *src, float *dst, float *matrix, int64_t first,
                      int64_t count) {
@@ -75,7 +47,7 @@ static void multiply(const gemm *d, const float *src, float *dst, float *matrix,
         } else {
 #pragma omp parallel for num_threads(p->threads) schedule(static)
             for (int64_t row = 0; row < count; row++)
-                im2col_row(d, src, first + row, group, matrix + row * k);
+                cw_im2col_row(p, &d->sizes, src, first + row, group, matrix + row * k);
         }
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)count, (blasint)ocg, (blasint)k, 1.0f,
                     a, (blasint)lda, d->weights + group * ocg * k, (blasint)k, 0.0f,
@@ -100,23 +72,18 @@ static cw_status run(cw_kernel *kernel, const void *src, void *dst, void *worksp
     return CW_OK;
 }
 
-/* The source is the matrix as it is. */
-static bool is_plain(const cw_problem *p) {
-    return p->kh == 1 && p->kw == 1 && p->sh == 1 && p->sw == 1 && !p->pt && !p->pl && !p->pb && !p->pr;
-}
-
 /* Output pixels of a block. */
 static int64_t rows_of(const cw_problem *p, const cw_sizes *sizes) {
     int64_t rows = BLOCK_FLOATS / sizes->gemm_k;
     if (rows < BLOCK_ROWS) rows = BLOCK_ROWS;
-    return is_plain(p) || rows > sizes->gemm_m ? sizes->gemm_m : rows;
+    return cw_im2col_is_plain(p) || rows > sizes->gemm_m ? sizes->gemm_m : rows;
 }
 
 size_t cw_gemm_workspace(const cw_impl *impl, const cw_problem *p) {
     cw_sizes sizes;
     (void)impl;
     cw_problem_sizes(p, &sizes);
-    return is_plain(p) ? 0 : (size_t)(rows_of(p, &sizes) * sizes.gemm_k) * sizeof(float);
+    return cw_im2col_is_plain(p) ? 0 : (size_t)(rows_of(p, &sizes) * sizes.gemm_k) * sizeof(float);
 }
 
 cw_status cw_gemm_prepare(const cw_impl *impl, const cw_problem *p, const cw_conv_args *args, cw_kernel **out,
@@ -135,7 +102,7 @@ cw_status cw_gemm_prepare(const cw_impl *impl, const cw_problem *p, const cw_con
     if (args->bias) memcpy(d->bias, args->bias, (size_t)p->oc * sizeof *d->bias);
     d->lo = args->lo;
     d->hi = args->hi;
-    d->plain = is_plain(p);
+    d->plain = cw_im2col_is_plain(p);
     d->rows = rows_of(p, &d->sizes);
     d->base.workspace_bytes = cw_gemm_workspace(impl, p);
     d->base.run = run;

@@ -57,6 +57,12 @@ CW_WINOGRADS(CW_DECLARE)
 #undef CW_DECLARE
 /* bf16 to floats, on so many threads (direct.c). */
 void cw_bf16_widen_all(const uint16_t *src, int64_t count, int32_t threads, float *out);
+/* im2col.c. The source is the matrix as it is: 1x1, stride 1, no padding. */
+bool cw_im2col_is_plain(const cw_problem *p);
+/* One row: (kh, kw, ic/g) of the window of output pixel `pixel` (counted through the batch), zeros outside
+ * the image. */
+void cw_im2col_row(const cw_problem *p, const cw_sizes *sizes, const float *src, int64_t pixel, int64_t group,
+                   float *row);
 /* Whether cw_depthwise_prepare takes the problem. */
 bool cw_depthwise_fits(const cw_problem *p);
 
