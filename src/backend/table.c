@@ -33,7 +33,7 @@ const cw_backend_info cw_backends_absent[] = {
     {"xnnpack", NULL, "libxnnpack-dev libpthreadpool-dev libcpuinfo-dev", false},
 #endif
 #if !CW_WITH_LIBXSMM && defined(__x86_64__)
-    {"libxsmm", NULL, "libxsmm-dev"},
+    {"libxsmm", NULL, "libxsmm-dev", false},
 #endif
 #if !CW_WITH_ARMCL && defined(__aarch64__)
     {"armcl", NULL, "libarm-compute-dev", false},
