@@ -23,7 +23,6 @@ static cw_status prepare(const cw_impl *impl, const cw_problem *p, const cw_conv
 }
 
 static const cw_impl impl = {.name = "null",
-                             .nchw = true,
                              .family = CW_FAMILY_DIRECT,
                              .candidate = false,
                              .exact = true,
