@@ -156,12 +156,13 @@ static bool is_repeat(const session *a, const session *b) {
            a->protocol == b->protocol;
 }
 
-/* An older row of the same problem and implementation: noise only adds, so the faster one counts. */
+/* An older row of the same problem and implementation: noise only adds, so the faster one counts; but what
+ * was cut off is rough. */
 static void settle(walk *w, const session *of, const cw_stored *row) {
     const cw_measurement *held = &w->kept.row.m, *m = &row->m;
-    if (is_repeat(&w->newest, of) && held->state == CW_STATE_OK && m->state == CW_STATE_OK &&
-        whole_time(m) < whole_time(held))
-        keep(w, row);
+    if (!is_repeat(&w->newest, of) || !cw_state_timed(held->state) || !cw_state_timed(m->state)) return;
+    const bool better = held->state == m->state ? whole_time(m) < whole_time(held) : m->state == CW_STATE_OK;
+    if (better) keep(w, row);
 }
 
 static cw_status read_problem(cw_store *store, sqlite3_stmt *s, walk *w, cw_error *err) {

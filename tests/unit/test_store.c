@@ -152,7 +152,10 @@ static void test_store__the_fastest_repeat_counts(void **state) {
         {{{"1", CW_STATE_OK, 10}, {"1", CW_STATE_OK, 20}, {"2", CW_STATE_OK, 30}}, 30},
         {{{"2", CW_STATE_OK, 20}, {"1", CW_STATE_OK, 10}, {"2", CW_STATE_OK, 30}}, 20},
         {{{"1", CW_STATE_OK, 20}, {"1", CW_STATE_CUT_OFF, 10}, {"1", CW_STATE_OK, 30}}, 20},
-        {{{"1", CW_STATE_OK, 20}, {"1", CW_STATE_OK, 10}, {"1", CW_STATE_CUT_OFF, 30}}, 30},
+        {{{"1", CW_STATE_OK, 20}, {"1", CW_STATE_OK, 10}, {"1", CW_STATE_CUT_OFF, 30}}, 10},
+        {{{"1", CW_STATE_OK, 20}, {"1", CW_STATE_CUT_OFF, 10}, {"1", CW_STATE_CUT_OFF, 30}}, 20},
+        {{{"1", CW_STATE_CUT_OFF, 20}, {"1", CW_STATE_CUT_OFF, 10}, {"1", CW_STATE_CUT_OFF, 30}}, 10},
+        {{{"1", CW_STATE_OK, 20}, {"1", CW_STATE_OK, 10}, {"2", CW_STATE_CUT_OFF, 30}}, 30},
     };
     cw_error err;
     for (size_t i = 0; i < CW_COUNT(cases); i++) {
@@ -196,14 +199,15 @@ static void test_store__newest_wins_and_nothing_is_overwritten(void **state) {
     assert_int_equal(measurements_in(f->path), 4);
     /* The later time counts, not the later row: merging adds old measurements. */
     run_sql(f->path, "UPDATE measurement SET created = created + 99 WHERE id = 2;"
-                     "UPDATE measurement SET state = 'cut off' WHERE id = 2");
+                     "INSERT INTO library VALUES (99, 'own', '2.0');"
+                     "UPDATE measurement SET state = 'cut off', library = 99 WHERE id = 2");
     store = open_at(f->path, CW_STORE_READ);
     assert_ok(cw_store_each(store, "m1", one_time, &time, &err), err);
     assert_true(time == 20);
     done d = {""};
     cw_problem p = problem(P1);
     assert_ok(cw_store_done(store, "m1", &p, note_done, &d, &err), err);
-    assert_string_equal(d.seen, "[own.a 1.0 cut off]");
+    assert_string_equal(d.seen, "[own.a 1.0 ok][own.a 2.0 cut off]");
     cw_store_close(store);
 }
 
@@ -487,7 +491,7 @@ static cw_status use_everything(const fixture *f, cw_error *err) {
     snprintf(other, sizeof other, "%s/other.db", f->folder);
     cw_machine m1 = machine("m1");
     cw_measurement m = {
-        .problem = {1, 1, 8, 16, 16, 8, 3, 3, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0},
+        .problem = {1, 1, 8, 16, 16, 8, 3, 3, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0},
         .impl = "own.a",
         .backend = "own",
         .version = "1",
