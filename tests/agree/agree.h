@@ -57,4 +57,34 @@ static inline cw_problem agree_problem(const char *text) {
     if (cw_problem_parse(text, &p, &err) != CW_OK) fail_msg("%s: %s", text, err.message);
     return p;
 }
+
+static inline int32_t agree_between(cw_rng *rng, int32_t lo, int32_t hi) {
+    return lo + (int32_t)cw_rng_below(rng, (uint64_t)(hi - lo + 1));
+}
+
+/* A small problem of any kind: odd sizes, strides to 4, dilation, groups and depthwise, padding of each side
+ * by itself, channels from 1, batch to 4, one thread or two. False: these numbers make none; try again. */
+static inline bool agree_random_problem(cw_rng *rng, cw_problem *p) {
+    int32_t g = cw_rng_below(rng, 3) ? 1 : agree_between(rng, 2, 6);
+    bool depthwise = cw_rng_below(rng, 6) == 0, square = cw_rng_below(rng, 3) == 0;
+    if (depthwise) g = agree_between(rng, 1, 70);
+    *p = (cw_problem){.mb = agree_between(rng, 1, cw_rng_below(rng, 8) ? 2 : 4), .g = g, .threads = 1};
+    p->threads += cw_rng_below(rng, 8) == 0;
+    p->ic = g * (depthwise ? 1 : agree_between(rng, 1, 40));
+    p->oc = g * (depthwise ? agree_between(rng, 1, cw_rng_below(rng, 4) ? 1 : 3) : agree_between(rng, 1, 70));
+    p->ih = agree_between(rng, 1, 14), p->iw = agree_between(rng, 1, 14);
+    if (cw_rng_below(rng, 16) == 0) p->ih = agree_between(rng, 1, 40), p->iw = agree_between(rng, 1, 40);
+    p->kh = square ? 3 : agree_between(rng, 1, 5), p->kw = square ? 3 : agree_between(rng, 1, 5);
+    if (cw_rng_below(rng, 8) == 0) p->kh = p->kw = 1;
+    if (cw_rng_below(rng, 16) == 0) p->kh = agree_between(rng, 1, 7), p->kw = agree_between(rng, 1, 11);
+    p->sh = square ? 1 : agree_between(rng, 1, 4), p->sw = square ? 1 : agree_between(rng, 1, 4);
+    p->dh = cw_rng_below(rng, 4) ? 0 : agree_between(rng, 0, 2);
+    p->dw = cw_rng_below(rng, 4) ? 0 : agree_between(rng, 0, 2);
+    p->pt = agree_between(rng, 0, p->kh - 1), p->pb = agree_between(rng, 0, p->kh - 1);
+    p->pl = agree_between(rng, 0, p->kw - 1), p->pr = agree_between(rng, 0, p->kw - 1);
+    p->prec = (int32_t)(cw_prec[]){CW_F32, CW_U8, CW_BF16}[cw_rng_below(rng, 5) * 3 / 5];
+    p->layout = cw_rng_below(rng, 3) ? CW_NHWC : CW_NCHW;
+    p->zp = p->prec == CW_U8 ? agree_between(rng, 0, 1) : 0;
+    return cw_problem_check(p, NULL) == CW_OK;
+}
 #endif

@@ -126,36 +126,13 @@ static void test_agree__nasty_shapes(void **state) {
     assert_int_equal(wrong, 0);
 }
 
-static int32_t between(cw_rng *rng, int32_t lo, int32_t hi) {
-    return lo + (int32_t)cw_rng_below(rng, (uint64_t)(hi - lo + 1));
-}
-
-static bool random_problem(cw_rng *rng, cw_problem *p) {
-    int32_t g = cw_rng_below(rng, 3) ? 1 : between(rng, 2, 6);
-    bool depthwise = cw_rng_below(rng, 6) == 0, square = cw_rng_below(rng, 3) == 0;
-    *p = (cw_problem){.mb = between(rng, 1, 2), .g = g, .threads = cw_rng_below(rng, 16) ? 1 : 2};
-    p->ic = g * (depthwise ? 1 : between(rng, 1, 40));
-    p->oc = g * (depthwise ? 1 : between(rng, 1, 70));
-    p->ih = between(rng, 1, 14), p->iw = between(rng, 1, 14);
-    p->kh = square ? 3 : between(rng, 1, 5), p->kw = square ? 3 : between(rng, 1, 5);
-    p->sh = square ? 1 : between(rng, 1, 3), p->sw = square ? 1 : between(rng, 1, 3);
-    p->dh = cw_rng_below(rng, 4) ? 0 : between(rng, 0, 2),
-    p->dw = cw_rng_below(rng, 4) ? 0 : between(rng, 0, 2);
-    p->pt = between(rng, 0, p->kh - 1), p->pb = between(rng, 0, p->kh - 1);
-    p->pl = between(rng, 0, p->kw - 1), p->pr = between(rng, 0, p->kw - 1);
-    p->prec = (int32_t)(cw_prec[]){CW_F32, CW_U8, CW_BF16}[cw_rng_below(rng, 3)];
-    p->layout = between(rng, 0, 1);
-    p->zp = p->prec == CW_U8 ? between(rng, 0, 1) : 0;
-    return cw_problem_check(p, NULL) == CW_OK;
-}
-
 static void test_agree__random_shapes(void **state) {
     (void)state;
     cw_rng rng = cw_rng_seed(20190701);
     wrong = 0;
     for (uint64_t done = 0; done < 300;) {
         cw_problem p;
-        if (!random_problem(&rng, &p)) continue;
+        if (!agree_random_problem(&rng, &p)) continue;
         if (done % every == 0) compare_all(&p, done % 2 ? CW_FILL_NORMAL : CW_FILL_INTEGER, done);
         done++;
     }
