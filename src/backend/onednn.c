@@ -30,50 +30,40 @@ dnnl_data_type_t onednn_data_type(const cw_problem *p) {
 }
 
 static dnnl_status_t activation_md(const cw_problem *p, bool dst, dnnl_data_type_t type, bool any,
-                                   dnnl_memory_desc_t *out) {
+                                   onednn_md *out) {
     cw_sizes sizes;
     cw_problem_sizes(p, &sizes);
     dnnl_dims_t dims = {p->mb, dst ? p->oc : p->ic, dst ? sizes.oh : p->ih, dst ? sizes.ow : p->iw};
-    return dnnl_memory_desc_init_by_tag(out, 4, dims, type, any ? dnnl_format_tag_any : dnnl_nhwc);
+    return onednn_md_create(out, 4, dims, type, any ? dnnl_format_tag_any : dnnl_nhwc);
 }
 
-dnnl_status_t onednn_nhwc_md(const cw_problem *p, bool dst, dnnl_memory_desc_t *out) {
+dnnl_status_t onednn_nhwc_md(const cw_problem *p, bool dst, onednn_md *out) {
     return activation_md(p, dst, onednn_data_type(p), false, out);
 }
 
-bool onednn_is_nhwc(const dnnl_memory_desc_t *md) {
-    if (md->format_kind != dnnl_blocked || md->format_desc.blocking.inner_nblks != 0 || md->offset0 != 0)
-        return false;
-    const int order[4] = {1, 3, 2, 0}; /* innermost first */
-    dnnl_dim_t stride = 1;
-    for (int i = 0; i < 4; i++) {
-        int d = order[i];
-        if (md->padded_dims[d] != md->dims[d]) return false;
-        if (md->dims[d] > 1 && md->format_desc.blocking.strides[d] != stride) return false;
-        stride *= md->dims[d];
-    }
-    return true;
+static void operation_release(onednn_operation *o) {
+    onednn_md_destroy(o->src);
+    onednn_md_destroy(o->weights);
+    onednn_md_destroy(o->bias);
+    onednn_md_destroy(o->dst);
 }
 
-static dnnl_status_t operation(const cw_problem *p, const onednn_query *query, dnnl_convolution_desc_t *out) {
+/* What was made before a failure is in *out for operation_release. */
+static dnnl_status_t operation_make(const cw_problem *p, const onednn_query *query, onednn_operation *out) {
     bool u8 = p->prec == CW_U8;
-    dnnl_memory_desc_t src, weights, bias, dst;
     dnnl_data_type_t type = onednn_data_type(p), in = query->reduced ? dnnl_bf16 : type;
-    dnnl_status_t status = activation_md(p, false, in, query->any, &src);
-    if (status == dnnl_success) status = activation_md(p, true, type, query->any, &dst);
     dnnl_dims_t grouped = {p->g, p->oc / p->g, p->ic / p->g, p->kh, p->kw},
                 dense = {p->oc, p->ic, p->kh, p->kw};
+    *out = (onednn_operation){.p = p, .algorithm = query->algorithm};
+    dnnl_status_t status = activation_md(p, false, in, query->any, &out->src);
+    if (status == dnnl_success) status = activation_md(p, true, type, query->any, &out->dst);
     if (status == dnnl_success)
-        status = dnnl_memory_desc_init_by_tag(&weights, p->g > 1 ? 5 : 4, p->g > 1 ? grouped : dense,
-                                              u8 ? dnnl_s8 : in, dnnl_format_tag_any);
+        status = onednn_md_create(&out->weights, p->g > 1 ? 5 : 4, p->g > 1 ? grouped : dense,
+                                  u8 ? dnnl_s8 : in, dnnl_format_tag_any);
     if (status == dnnl_success)
-        status =
-            dnnl_memory_desc_init_by_tag(&bias, 1, (dnnl_dims_t){p->oc}, u8 ? dnnl_s32 : dnnl_f32, dnnl_a);
-    if (status != dnnl_success) return status;
-    return dnnl_dilated_convolution_forward_desc_init(
-        out, dnnl_forward_inference, query->algorithm, &src, &weights, &bias, &dst,
-        (dnnl_dims_t){p->sh, p->sw}, (dnnl_dims_t){p->dh, p->dw}, (dnnl_dims_t){p->pt, p->pl},
-        (dnnl_dims_t){p->pb, p->pr});
+        status = onednn_md_create(&out->bias, 1, (dnnl_dims_t){p->oc},
+                                  u8 && !ONEDNN_BIAS_IS_SCALED ? dnnl_s32 : dnnl_f32, dnnl_a);
+    return status;
 }
 
 static dnnl_status_t attach_clamp(dnnl_primitive_attr_t attr, const cw_problem *p,
@@ -84,11 +74,11 @@ static dnnl_status_t attach_clamp(dnnl_primitive_attr_t attr, const cw_problem *
     if (status != dnnl_success) return status;
     /* oneDNN computes saturate(round(post-ops((acc + bias) * scale) + dst_zp)): the bounds are shifted back.
      */
-    float shift = p->prec == CW_U8 ? (float)a->dst_zp : 0.0f;
+    float shift = p->prec == CW_U8 ? (float)a->quant.dst_zp : 0.0f;
     if (a->clamp == ONEDNN_CLAMP_RELU)
-        status = dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_relu, 0.0f, 0.0f);
+        status = onednn_append_eltwise(ops, dnnl_eltwise_relu, 0.0f, 0.0f);
     else
-        status = dnnl_post_ops_append_eltwise(ops, 1.0f, dnnl_eltwise_clip, a->lo - shift, a->hi - shift);
+        status = onednn_append_eltwise(ops, dnnl_eltwise_clip, a->lo - shift, a->hi - shift);
     if (status == dnnl_success) status = dnnl_primitive_attr_set_post_ops(attr, ops);
     dnnl_post_ops_destroy(ops);
     return status;
@@ -101,12 +91,7 @@ static dnnl_status_t attributes_make(const cw_problem *p, const onednn_attribute
     dnnl_status_t status = dnnl_primitive_attr_create(&attr);
     if (status != dnnl_success) return status;
     status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
-    if (status == dnnl_success && p->prec == CW_U8)
-        status = dnnl_primitive_attr_set_output_scales(attr, p->oc, 1 << 1, a->scale);
-    if (status == dnnl_success && a->src_zp)
-        status = dnnl_primitive_attr_set_zero_points(attr, DNNL_ARG_SRC, 1, 0, &a->src_zp);
-    if (status == dnnl_success && a->dst_zp)
-        status = dnnl_primitive_attr_set_zero_points(attr, DNNL_ARG_DST, 1, 0, &a->dst_zp);
+    if (status == dnnl_success && p->prec == CW_U8) status = onednn_set_quant(attr, p, &a->quant);
     if (status == dnnl_success) status = attach_clamp(attr, p, a);
     if (status == dnnl_success)
         *out = attr;
@@ -117,45 +102,38 @@ static dnnl_status_t attributes_make(const cw_problem *p, const onednn_attribute
 
 /* ---- Asking ---- */
 
-static dnnl_status_t visit_current(dnnl_primitive_desc_iterator_t it, onednn_visit *visit, void *arg,
-                                   bool *taken) {
-    dnnl_primitive_desc_t pd = dnnl_primitive_desc_iterator_fetch(it);
-    if (!pd) return dnnl_out_of_memory;
+typedef struct asking {
+    onednn_visit *visit;
+    void *arg;
+    dnnl_status_t status;
+} asking;
+
+static bool ask_one(void *arg, dnnl_primitive_desc_t pd) {
+    asking *a = arg;
     const char *info = NULL;
-    dnnl_status_t status = dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &info);
-    if (status == dnnl_success) {
-        bool plain = onednn_is_nhwc(dnnl_primitive_desc_query_md(pd, dnnl_query_src_md, 0)) &&
-                     onednn_is_nhwc(dnnl_primitive_desc_query_md(pd, dnnl_query_dst_md, 0));
-        *taken = visit(arg, pd, info, !plain);
-    }
-    if (!*taken) dnnl_primitive_desc_destroy(pd);
-    return status;
+    if (a->status == dnnl_success)
+        a->status = dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &info);
+    if (a->status != dnnl_success) return false;
+    bool plain = onednn_is_nhwc(dnnl_primitive_desc_query_md(pd, dnnl_query_src_md, 0)) &&
+                 onednn_is_nhwc(dnnl_primitive_desc_query_md(pd, dnnl_query_dst_md, 0));
+    return a->visit(a->arg, pd, info, !plain);
 }
 
 dnnl_status_t onednn_walk(onednn_state *s, const cw_problem *p, const onednn_query *query,
                           const onednn_attributes *attributes, onednn_visit *visit, void *arg) {
-    dnnl_convolution_desc_t op;
+    onednn_operation operation;
     dnnl_primitive_attr_t attr;
-    dnnl_primitive_desc_iterator_t it;
-    dnnl_status_t status = operation(p, query, &op);
-    /* A combination that oneDNN refuses outright has no implementations. */
-    if (status == dnnl_unimplemented || status == dnnl_invalid_arguments) return dnnl_success;
+    asking a = {visit, arg, dnnl_success};
+    dnnl_status_t status = operation_make(p, query, &operation);
     if (status == dnnl_success) status = attributes_make(p, attributes, &attr);
-    if (status != dnnl_success) return status;
-    int former = onednn_set_threads(p->threads);
-    status = dnnl_primitive_desc_iterator_create(&it, &op, attr, s->engine, NULL);
     if (status == dnnl_success) {
-        bool taken = false;
-        while (status == dnnl_success) {
-            status = visit_current(it, visit, arg, &taken);
-            if (taken) break;
-            if (status == dnnl_success) status = dnnl_primitive_desc_iterator_next(it);
-        }
-        dnnl_primitive_desc_iterator_destroy(it);
+        int former = onednn_set_threads(p->threads);
+        status = onednn_each_pd(s->engine, &operation, attr, ask_one, &a);
+        onednn_set_threads(former);
+        dnnl_primitive_attr_destroy(attr);
     }
-    onednn_set_threads(former);
-    dnnl_primitive_attr_destroy(attr);
-    return status == dnnl_iterator_ends || status == dnnl_unimplemented ? dnnl_success : status;
+    operation_release(&operation);
+    return status != dnnl_success ? status : a.status;
 }
 
 /* ---- Known implementations ---- */
@@ -164,9 +142,9 @@ dnnl_status_t onednn_walk(onednn_state *s, const cw_problem *p, const onednn_que
  * saturating (vpmaddubsw): wrong where 255 * (|w1| + |w2|) can pass 32767, so for weights beyond -64..64.
  * oneDNN names the instruction set in the kernel's name, but for its GEMM, which takes what the machine has.
  */
-static bool is_exact(const char *info) {
+static bool is_exact(const char *info, bool u8) {
     if (strstr(info, "wino")) return false;
-    if (!strstr(info, "int8") && !strstr(info, "s8u8s32")) return true;
+    if (!u8) return true;
     if (strstr(info, "gemm_s8u8s32")) {
         dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
         return isa == dnnl_cpu_isa_avx2_vnni ||
@@ -175,10 +153,18 @@ static bool is_exact(const char *info) {
     return strstr(info, "vnni") || strstr(info, "amx") || strstr(info, "ref");
 }
 
+/* What goes before the library's name of it, where that name does not tell all: f32 computed in bf16; and
+ * kernels of oneDNN 3 that saturate in u8, but are exact under the same name in f32. */
+static const char *kind_of(const char *info, bool u8, bool reduced) {
+    if (reduced) return "bf16.";
+    return u8 && !is_exact(info, u8) && !strstr(info, "int8") && !strstr(info, "s8") ? "u8." : "";
+}
+
 /* The implementation of that name, made known if it is new; NULL = out of memory. */
-static const onednn_impl *intern(onednn_state *s, const char *info, bool own_layout, bool reduced) {
+static const onednn_impl *intern(onednn_state *s, const char *info, bool own_layout, bool u8, bool reduced) {
     char name[sizeof((onednn_impl *)0)->name];
-    snprintf(name, sizeof name, "onednn.%s%.70s%s", reduced ? "bf16." : "", info, own_layout ? "@any" : "");
+    snprintf(name, sizeof name, "onednn.%s%.70s%s", kind_of(info, u8, reduced), info,
+             own_layout ? "@any" : "");
     size_t at = 0;
     for (; at < s->impl_count; at++) {
         int order = strcmp(s->impls[at]->name, name);
@@ -196,7 +182,7 @@ static const onednn_impl *intern(onednn_state *s, const char *info, bool own_lay
     impl->base = (cw_impl){.name = impl->name,
                            .family = cw_family_of_onednn(info),
                            .candidate = !reduced,
-                           .exact = !reduced && is_exact(info),
+                           .exact = !reduced && is_exact(info, u8),
                            .prepare = onednn_prepare,
                            .deterministic = true,
                            .own_layout = own_layout || reduced,
@@ -212,13 +198,13 @@ static const onednn_impl *intern(onednn_state *s, const char *info, bool own_lay
 typedef struct discovery {
     onednn_state *state;
     onednn_query query;
-    bool clips, choosing, failed;
+    bool u8, clips, choosing, failed;
 } discovery;
 
 static int64_t workspace_of(dnnl_primitive_desc_t pd, bool reduced) {
-    const dnnl_memory_desc_t *src = dnnl_primitive_desc_query_md(pd, dnnl_query_src_md, 0),
-                             *dst = dnnl_primitive_desc_query_md(pd, dnnl_query_dst_md, 0),
-                             *scratch = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
+    onednn_const_md src = dnnl_primitive_desc_query_md(pd, dnnl_query_src_md, 0),
+                    dst = dnnl_primitive_desc_query_md(pd, dnnl_query_dst_md, 0),
+                    scratch = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
     return cw_workspace_total(scratch ? dnnl_memory_desc_get_size(scratch) : 0,
                               onednn_is_nhwc(src) && !reduced ? 0 : dnnl_memory_desc_get_size(src),
                               onednn_is_nhwc(dst) ? 0 : dnnl_memory_desc_get_size(dst));
@@ -229,7 +215,7 @@ static bool discovered(void *arg, dnnl_primitive_desc_t pd, const char *info, bo
     onednn_state *s = d->state;
     /* Naive loops over widened values: slower than f32 and less precise, so there is no reason to ask. */
     if (d->query.reduced && strncmp(info, "ref", 3) == 0) return false;
-    const onednn_impl *impl = intern(s, info, own_layout, d->query.reduced);
+    const onednn_impl *impl = intern(s, info, own_layout, d->u8, d->query.reduced);
     d->failed |= !impl;
     if (d->failed) return false;
     if (d->choosing && !s->choice) s->choice = impl;
@@ -250,14 +236,12 @@ static dnnl_status_t discover_with(onednn_state *s, const cw_problem *p, const f
     bool u8 = p->prec == CW_U8;
     /* Any values that are not special would do. */
     onednn_attributes attributes = {.clamp = u8 ? ONEDNN_CLAMP_NONE : ONEDNN_CLAMP_RELU,
-                                    .src_zp = p->zp ? 3 : 0,
-                                    .dst_zp = p->zp ? 5 : 0,
-                                    .scale = scale};
+                                    .quant = {p->zp ? 3 : 0, p->zp ? 5 : 0, scale}};
     if (clips) attributes.clamp = ONEDNN_CLAMP_CLIP, attributes.lo = 1, attributes.hi = 6;
     dnnl_status_t status = dnnl_success;
     for (int format = 0; format < 2; format++)
         for (size_t a = 0; a < CW_COUNT(algorithms) && status == dnnl_success; a++) {
-            discovery d = {s, {.any = format == 0, .algorithm = algorithms[a]}, .clips = clips};
+            discovery d = {s, {.any = format == 0, .algorithm = algorithms[a]}, .u8 = u8, .clips = clips};
             /* oneDNN's own choice: its first answer when format and algorithm are left to it. */
             d.choosing = !clips && d.query.any && d.query.algorithm == dnnl_convolution_auto;
             status = onednn_walk(s, p, &d.query, &attributes, discovered, &d);

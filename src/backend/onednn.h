@@ -1,12 +1,11 @@
 /* onednn.h: what the two halves of the oneDNN backend share: onednn.c asks oneDNN which implementations it
- * has for a problem, onednn_kernel.c prepares and runs one of them. Written against the C API of oneDNN 2
- * (operation descriptor, primitive descriptor, iterator); version 3 has another one. docs/onednn.md says what
- * is listed and how it is named. */
+ * has for a problem, onednn_kernel.c prepares and runs one of them. What differs between oneDNN 2 and 3 is in
+ * onednn_api.h. docs/onednn.md says what is listed and how it is named. */
 #ifndef CW_ONEDNN_H
 #define CW_ONEDNN_H
 
 #include "context.h"
-#include <oneapi/dnnl/dnnl.h>
+#include "onednn_api.h"
 
 /* How the clamp is given to oneDNN. Its Winograd kernels take ReLU and refuse any other clamp. */
 typedef enum onednn_clamp { ONEDNN_CLAMP_NONE, ONEDNN_CLAMP_RELU, ONEDNN_CLAMP_CLIP } onednn_clamp;
@@ -15,9 +14,8 @@ typedef enum onednn_clamp { ONEDNN_CLAMP_NONE, ONEDNN_CLAMP_RELU, ONEDNN_CLAMP_C
  * cw_conv_args. */
 typedef struct onednn_attributes {
     onednn_clamp clamp;
-    float lo, hi;           /* of ONEDNN_CLAMP_CLIP */
-    int32_t src_zp, dst_zp; /* u8 */
-    const float *scale;     /* u8: oc values */
+    float lo, hi; /* of ONEDNN_CLAMP_CLIP */
+    onednn_quant quant;
 } onednn_attributes;
 
 /* One way of asking: activations in format "any" or in NHWC, an algorithm, and for f32 whether to compute in
@@ -67,12 +65,9 @@ cw_status onednn_fail(cw_error *err, dnnl_status_t status, const char *what);
 /* Both ICVs of this thread only. Returns the former value, to be put back the same way. oneDNN decides
  * blocking by the thread count when a primitive descriptor is made. */
 int onednn_set_threads(int threads);
-/* Whether a tensor (mb, channels, height, width) lies in memory as dense NHWC; dimensions of 1 have no
- * stride. */
-bool onednn_is_nhwc(const dnnl_memory_desc_t *md);
 /* Of the problem's tensors. */
 dnnl_data_type_t onednn_data_type(const cw_problem *p);
-dnnl_status_t onednn_nhwc_md(const cw_problem *p, bool dst, dnnl_memory_desc_t *out);
+dnnl_status_t onednn_nhwc_md(const cw_problem *p, bool dst, onednn_md *out);
 
 /* Called for each primitive descriptor. True: the callee took the descriptor, and the walk ends. */
 typedef bool onednn_visit(void *arg, dnnl_primitive_desc_t pd, const char *info, bool own_layout);

@@ -22,6 +22,7 @@ typedef struct onednn_kernel {
     int threads;
     dnnl_primitive_t primitive;
     dnnl_memory_t src, dst, weights, bias, scratch;
+    onednn_extras extras;
     void *weights_data, *bias_data;
     reorder src_reorder, dst_reorder;
     /* The clamp that the implementation could not take, applied to the output after it. */
@@ -44,12 +45,12 @@ static void reorder_release(reorder *r) {
 
 static dnnl_status_t scratch_make(const_dnnl_primitive_desc_t pd, dnnl_engine_t engine, size_t *size,
                                   dnnl_memory_t *out) {
-    const dnnl_memory_desc_t *md = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
+    onednn_const_md md = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
     *size = md ? dnnl_memory_desc_get_size(md) : 0;
     return *size ? dnnl_memory_create(out, md, engine, DNNL_MEMORY_NONE) : dnnl_success;
 }
 
-static dnnl_status_t reorder_pd(onednn_state *s, const dnnl_memory_desc_t *from, const dnnl_memory_desc_t *to,
+static dnnl_status_t reorder_pd(onednn_state *s, onednn_const_md from, onednn_const_md to,
                                 dnnl_primitive_desc_t *out) {
     dnnl_primitive_attr_t attr;
     dnnl_status_t status = dnnl_primitive_attr_create(&attr);
@@ -62,8 +63,7 @@ static dnnl_status_t reorder_pd(onednn_state *s, const dnnl_memory_desc_t *from,
 }
 
 /* What was made before a failure is in *out for reorder_release. */
-static dnnl_status_t reorder_make(onednn_state *s, const dnnl_memory_desc_t *from,
-                                  const dnnl_memory_desc_t *to, reorder *out) {
+static dnnl_status_t reorder_make(onednn_state *s, onednn_const_md from, onednn_const_md to, reorder *out) {
     dnnl_primitive_desc_t pd;
     size_t size = 0;
     dnnl_status_t status = reorder_pd(s, from, to, &pd);
@@ -140,17 +140,19 @@ static cw_status run(cw_kernel *kernel, const void *src, void *dst, void *worksp
         const void *in;
         void *out;
     } cast = {src};
-    dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, k->src},
-                              {DNNL_ARG_DST, k->dst},
-                              {DNNL_ARG_WEIGHTS, k->weights},
-                              {DNNL_ARG_BIAS, k->bias},
-                              {DNNL_ARG_SCRATCHPAD, k->scratch}};
+    dnnl_exec_arg_t args[5 + CW_COUNT(k->extras.args)] = {{DNNL_ARG_SRC, k->src},
+                                                          {DNNL_ARG_DST, k->dst},
+                                                          {DNNL_ARG_WEIGHTS, k->weights},
+                                                          {DNNL_ARG_BIAS, k->bias}};
+    int count = 4;
+    for (int i = 0; i < k->extras.count; i++) args[count++] = k->extras.args[i];
+    if (k->scratch) args[count++] = (dnnl_exec_arg_t){DNNL_ARG_SCRATCHPAD, k->scratch};
     dnnl_status_t status = dnnl_memory_set_data_handle(k->src, cast.out);
     if (status == dnnl_success) status = dnnl_memory_set_data_handle(k->dst, dst);
     if (status == dnnl_success && k->scratch) status = dnnl_memory_set_data_handle(k->scratch, workspace);
     if (status != dnnl_success) return CW_BACKEND;
     int former = onednn_set_threads(k->threads);
-    status = dnnl_primitive_execute(k->primitive, k->state->stream, k->scratch ? 5 : 4, args);
+    status = dnnl_primitive_execute(k->primitive, k->state->stream, count, args);
     if (status == dnnl_success) status = dnnl_stream_wait(k->state->stream);
     if (status == dnnl_success && k->sweep) sweep(k, dst);
     onednn_set_threads(former);
@@ -165,6 +167,7 @@ static void destroy(cw_kernel *kernel) {
         if (memories[i]) dnnl_memory_destroy(memories[i]);
     reorder_release(&k->src_reorder);
     reorder_release(&k->dst_reorder);
+    onednn_extras_release(&k->extras);
     cw_free(k->weights_data);
     cw_free(k->bias_data);
     cw_free(k);
@@ -178,9 +181,7 @@ static onednn_attributes attributes_of(onednn_kernel *k, const cw_problem *p, co
     onednn_attributes a = {.clamp = ONEDNN_CLAMP_CLIP, .lo = args->lo, .hi = args->hi};
     bool none = args->lo == -INFINITY && args->hi == INFINITY;
     if (p->prec == CW_U8) {
-        a.src_zp = args->quant.src_zp;
-        a.dst_zp = args->quant.dst_zp;
-        a.scale = args->quant.scale;
+        a.quant = (onednn_quant){args->quant.src_zp, args->quant.dst_zp, args->quant.scale};
         a.lo = cw_u8_limit(args->lo);
         a.hi = cw_u8_limit(args->hi);
         none = a.lo <= 0 && a.hi >= 255; /* saturation does it */
@@ -230,8 +231,8 @@ static cw_status find(onednn_kernel *k, const onednn_impl *impl, const cw_proble
     return CW_OK;
 }
 
-static dnnl_status_t reorder_once(onednn_state *s, const dnnl_memory_desc_t *from_md, const void *from,
-                                  const dnnl_memory_desc_t *to_md, void *to) {
+static dnnl_status_t reorder_once(onednn_state *s, onednn_const_md from_md, const void *from,
+                                  onednn_const_md to_md, void *to) {
     reorder r = {0};
     dnnl_status_t status = reorder_make(s, from_md, to_md, &r);
     if (status == dnnl_success) status = reorder_run(&r, s->stream, from, to);
@@ -239,91 +240,93 @@ static dnnl_status_t reorder_once(onednn_state *s, const dnnl_memory_desc_t *fro
     return status;
 }
 
-static dnnl_status_t weights_md(const cw_problem *p, dnnl_data_type_t type, bool ours,
-                                dnnl_memory_desc_t *out) {
+static dnnl_status_t weights_md(const cw_problem *p, dnnl_data_type_t type, bool ours, onednn_md *out) {
     dnnl_dims_t grouped = {p->g, p->oc / p->g, p->ic / p->g, p->kh, p->kw};
     dnnl_dims_t plain = {p->oc, p->ic, p->kh, p->kw};
-    return p->g > 1 ? dnnl_memory_desc_init_by_tag(out, 5, grouped, type, ours ? dnnl_gohwi : dnnl_goihw)
-                    : dnnl_memory_desc_init_by_tag(out, 4, plain, type, ours ? dnnl_ohwi : dnnl_oihw);
+    return p->g > 1 ? onednn_md_create(out, 5, grouped, type, ours ? dnnl_gohwi : dnnl_goihw)
+                    : onednn_md_create(out, 4, plain, type, ours ? dnnl_ohwi : dnnl_oihw);
 }
 
 /* With a source zero point oneDNN keeps, behind the weights, minus their sum for each output channel. The
- * reorder that packs writes it, but that of 2.6.3 writes wrong sums for some shapes (seen where (ic/g)*kh*kw
- * is a multiple of 32 and oc/g is not one of 16, and for depthwise where kh*kw is a multiple of 8), and all
- * outputs with them. So it is written here: at the next multiple of 4 bytes, over the dimensions that the
- * descriptor's mask says; the mask of depthwise leaves out the dimension of oc/g = 1. */
-static void write_sums(const cw_problem *p, const dnnl_memory_desc_t *md, const int8_t *weights,
-                       void *packed) {
-    bool grouped = p->g > 1;
-    int mask = md->extra.asymm_compensation_mask;
+ * reorder that packs writes it, but that of 2.6.3 and of 3.2.0 writes wrong sums for some shapes (seen where
+ * (ic/g)*kh*kw is a multiple of 32 and oc/g is not one of 16, and for depthwise where kh*kw is a multiple of
+ * 8), and all outputs with them. So it is written here. */
+static void write_sums(const cw_problem *p, onednn_const_md md, const int8_t *weights, void *packed) {
+    onednn_sums at;
     int64_t ocg = p->oc / p->g, depth = (int64_t)p->ic / p->g * p->kh * p->kw;
-    if (md->extra.flags != dnnl_memory_extra_flag_compensation_conv_asymmetric_src) return;
-    if (mask != (grouped ? 3 : 1) && !(mask == 1 && ocg == 1)) return;
-    int64_t padded_g = grouped ? md->padded_dims[0] : 1;
-    int64_t padded_ocg = !grouped ? md->padded_dims[0] : mask == 3 ? md->padded_dims[1] : 1;
-    dnnl_memory_desc_t bare = *md;
-    bare.extra.flags = dnnl_memory_extra_flag_none;
-    size_t start = (dnnl_memory_desc_get_size(&bare) + 3) & ~(size_t)3;
-    size_t bytes = (size_t)(padded_g * padded_ocg) * sizeof(int32_t);
-    if (start + bytes > dnnl_memory_desc_get_size(md)) return;
-    int32_t *sums = (int32_t *)(void *)((char *)packed + start);
-    memset(sums, 0, bytes);
+    if (!onednn_find_sums(p, md, &at)) return;
+    int32_t *sums = (int32_t *)(void *)((char *)packed + at.start);
+    memset(sums, 0, (size_t)at.count * sizeof *sums);
     for (int64_t c = 0; c < p->oc; c++)
-        for (int64_t k = 0; k < depth; k++) sums[c / ocg * padded_ocg + c % ocg] -= weights[c * depth + k];
+        for (int64_t k = 0; k < depth; k++) sums[c / ocg * at.per_group + c % ocg] -= weights[c * depth + k];
 }
 
 /* Weights come as (g, oc/g, kh, kw, ic/g). oneDNN has no reorder from there to some of its formats, but from
  * its own plain order, and to that of int8 Winograd only from floats (which hold an s8 exactly). */
-static dnnl_status_t pack_weights(onednn_kernel *k, const cw_problem *p, const dnnl_memory_desc_t *md,
+static dnnl_status_t pack_weights(onednn_kernel *k, const cw_problem *p, onednn_const_md md,
                                   const void *weights) {
     onednn_state *s = k->state;
     dnnl_data_type_t type = p->prec == CW_U8 ? dnnl_s8 : onednn_data_type(p);
     const dnnl_data_type_t between_types[] = {type, dnnl_f32};
-    dnnl_memory_desc_t ours;
-    dnnl_status_t status = weights_md(p, type, true, &ours);
-    if (status != dnnl_success) return status;
+    onednn_md ours;
     k->weights_data = cw_alloc(dnnl_memory_desc_get_size(md));
     if (!k->weights_data) return dnnl_out_of_memory;
-    status = reorder_once(s, &ours, weights, md, k->weights_data);
+    dnnl_status_t status = weights_md(p, type, true, &ours);
+    if (status != dnnl_success) return status;
+    status = reorder_once(s, ours, weights, md, k->weights_data);
     for (size_t i = 0; i < CW_COUNT(between_types) && status == dnnl_unimplemented; i++) {
-        dnnl_memory_desc_t plain;
+        onednn_md plain;
         status = weights_md(p, between_types[i], false, &plain);
         if (status != dnnl_success) break;
-        void *between = cw_alloc(dnnl_memory_desc_get_size(&plain));
-        status = between ? reorder_once(s, &ours, weights, &plain, between) : dnnl_out_of_memory;
-        if (status == dnnl_success) status = reorder_once(s, &plain, between, md, k->weights_data);
+        void *between = cw_alloc(dnnl_memory_desc_get_size(plain));
+        status = between ? reorder_once(s, ours, weights, plain, between) : dnnl_out_of_memory;
+        if (status == dnnl_success) status = reorder_once(s, plain, between, md, k->weights_data);
         cw_free(between);
+        onednn_md_destroy(plain);
     }
+    onednn_md_destroy(ours);
     if (status != dnnl_success) return status;
     if (p->prec == CW_U8) write_sums(p, md, weights, k->weights_data);
     return dnnl_memory_create(&k->weights, md, s->engine, k->weights_data);
 }
 
-static dnnl_status_t pack_bias(onednn_kernel *k, const cw_problem *p, const dnnl_memory_desc_t *md,
-                               const void *bias) {
+static dnnl_status_t pack_bias(onednn_kernel *k, const cw_problem *p, onednn_const_md md,
+                               const cw_conv_args *args) {
     k->bias_data = cw_alloc_n((size_t)p->oc, 4);
     if (!k->bias_data) return dnnl_out_of_memory;
-    if (bias) memcpy(k->bias_data, bias, (size_t)p->oc * 4);
+    if (args->bias && p->prec == CW_U8 && ONEDNN_BIAS_IS_SCALED)
+        for (int32_t c = 0; c < p->oc; c++)
+            ((float *)k->bias_data)[c] = (float)((const int32_t *)args->bias)[c] * args->quant.scale[c];
+    else if (args->bias)
+        memcpy(k->bias_data, args->bias, (size_t)p->oc * 4);
     return dnnl_memory_create(&k->bias, md, k->state->engine, k->bias_data);
 }
 
-static dnnl_status_t activations(onednn_kernel *k, const cw_problem *p, bool reduced,
-                                 const dnnl_memory_desc_t *src, const dnnl_memory_desc_t *dst) {
+/* From the problem's source to the implementation's, or from its destination to the problem's. */
+static dnnl_status_t plain_reorder(onednn_state *s, const cw_problem *p, bool dst, onednn_const_md own,
+                                   reorder *out) {
+    onednn_md plain;
+    dnnl_status_t status = onednn_nhwc_md(p, dst, &plain);
+    if (status != dnnl_success) return status;
+    status = dst ? reorder_make(s, own, plain, out) : reorder_make(s, plain, own, out);
+    onednn_md_destroy(plain);
+    return status;
+}
+
+static dnnl_status_t activations(onednn_kernel *k, const cw_problem *p, bool reduced, onednn_const_md src,
+                                 onednn_const_md dst) {
     onednn_state *s = k->state;
-    dnnl_memory_desc_t plain;
     dnnl_status_t status = dnnl_memory_create(&k->src, src, s->engine, DNNL_MEMORY_NONE);
     if (status == dnnl_success) status = dnnl_memory_create(&k->dst, dst, s->engine, DNNL_MEMORY_NONE);
     if (status == dnnl_success && (reduced || !onednn_is_nhwc(src))) {
         k->base.src_own_bytes = dnnl_memory_desc_get_size(src);
         k->base.src_reorder = src_reorder;
-        status = onednn_nhwc_md(p, false, &plain);
-        if (status == dnnl_success) status = reorder_make(s, &plain, src, &k->src_reorder);
+        status = plain_reorder(s, p, false, src, &k->src_reorder);
     }
     if (status == dnnl_success && !onednn_is_nhwc(dst)) {
         k->base.dst_own_bytes = dnnl_memory_desc_get_size(dst);
         k->base.dst_reorder = dst_reorder;
-        status = onednn_nhwc_md(p, true, &plain);
-        if (status == dnnl_success) status = reorder_make(s, dst, &plain, &k->dst_reorder);
+        status = plain_reorder(s, p, true, dst, &k->dst_reorder);
     }
     k->prec = (cw_prec)p->prec;
     size_t element = p->prec == CW_F32 ? 4 : p->prec == CW_BF16 ? 2 : 1;
@@ -339,12 +342,15 @@ static dnnl_status_t build(onednn_kernel *k, const cw_problem *p, bool reduced, 
         status =
             pack_weights(k, p, dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0), args->weights);
     if (status == dnnl_success)
-        status = pack_bias(k, p, dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 1), args->bias);
+        status = pack_bias(k, p, dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 1), args);
     if (status == dnnl_success)
         status = activations(k, p, reduced, dnnl_primitive_desc_query_md(pd, dnnl_query_src_md, 0),
                              dnnl_primitive_desc_query_md(pd, dnnl_query_dst_md, 0));
     if (status == dnnl_success)
         status = scratch_make(pd, k->state->engine, &k->base.workspace_bytes, &k->scratch);
+    onednn_quant quant = {args->quant.src_zp, args->quant.dst_zp, args->quant.scale};
+    if (status == dnnl_success && p->prec == CW_U8)
+        status = onednn_extras_make(k->state->engine, p, &quant, &k->extras);
     onednn_set_threads(former);
     return status;
 }
