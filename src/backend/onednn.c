@@ -197,6 +197,7 @@ static const onednn_impl *intern(onednn_state *s, const char *info, bool own_lay
 
 typedef struct discovery {
     onednn_state *state;
+    const cw_problem *problem;
     onednn_query query;
     bool u8, clips, choosing, failed;
 } discovery;
@@ -210,11 +211,26 @@ static int64_t workspace_of(dnnl_primitive_desc_t pd, bool reduced) {
                               onednn_is_nhwc(dst) ? 0 : dnnl_memory_desc_get_size(dst));
 }
 
+/* Kernels of 2.6.3 that random problems caught (docs/onednn.md): 1x1 in bf16 sums wrongly an odd number of
+ * channels that lie in NHWC; brgconv in 8 bits and in bf16 computes wrongly or writes beyond the output for
+ * some widths where a side has more padding than half the kernel. */
+static bool is_wrong(const discovery *d, dnnl_primitive_desc_t pd, const char *info) {
+    const cw_problem *p = d->problem;
+    int64_t half = ((int64_t)(p->kw - 1) * (p->dw + 1) + 1) / 2;
+    if (dnnl_version()->major > 2) return false;
+    if (strstr(info, "jit_bf16_1x1"))
+        return p->ic / p->g % 2 != 0 &&
+               onednn_is_nhwc(dnnl_primitive_desc_query_md(pd, dnnl_query_src_md, 0));
+    return (p->prec != CW_F32 || d->query.reduced) && strstr(info, "brgconv:") &&
+           (p->pl > half || p->pr > half);
+}
+
 static bool discovered(void *arg, dnnl_primitive_desc_t pd, const char *info, bool own_layout) {
     discovery *d = arg;
     onednn_state *s = d->state;
     /* Naive loops over widened values: slower than f32 and less precise, so there is no reason to ask. */
     if (d->query.reduced && strncmp(info, "ref", 3) == 0) return false;
+    if (is_wrong(d, pd, info)) return false;
     const onednn_impl *impl = intern(s, info, own_layout, d->u8, d->query.reduced);
     d->failed |= !impl;
     if (d->failed) return false;
@@ -241,7 +257,7 @@ static dnnl_status_t discover_with(onednn_state *s, const cw_problem *p, const f
     dnnl_status_t status = dnnl_success;
     for (int format = 0; format < 2; format++)
         for (size_t a = 0; a < CW_COUNT(algorithms) && status == dnnl_success; a++) {
-            discovery d = {s, {.any = format == 0, .algorithm = algorithms[a]}, .u8 = u8, .clips = clips};
+            discovery d = {s, p, {.any = format == 0, .algorithm = algorithms[a]}, .u8 = u8, .clips = clips};
             /* oneDNN's own choice: its first answer when format and algorithm are left to it. */
             d.choosing = !clips && d.query.any && d.query.algorithm == dnnl_convolution_auto;
             status = onednn_walk(s, p, &d.query, &attributes, discovered, &d);
@@ -256,7 +272,7 @@ static dnnl_status_t discover_reduced(onednn_state *s, const cw_problem *p, bool
     dnnl_status_t status = dnnl_success;
     for (int format = 0; format < 2 && status == dnnl_success; format++) {
         discovery d = {
-            s, {.any = format == 0, .reduced = true, .algorithm = dnnl_convolution_auto}, .clips = true};
+            s, p, {.any = format == 0, .reduced = true, .algorithm = dnnl_convolution_auto}, .clips = true};
         status = onednn_walk(s, p, &d.query, &attributes, discovered, &d);
         *failed |= d.failed;
     }

@@ -10,10 +10,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { PART = 100, SLOTS = 8, BACKENDS = 16, CULPRITS = 64, PATIENCE_S = 120 };
+enum { PART = 100, SLOTS = 8, BACKENDS = 16, CULPRITS = 64, LOOK_MS = 20, PATIENCE_S = 120 };
 
 typedef struct tally {
     char backend[32];
@@ -32,9 +31,8 @@ typedef struct slot {
     int culprit_count;
     long wrong, ran;
     tally tallies[BACKENDS];
-    pid_t child; /* 0 = none */
-    long seen_steps;
-    time_t since;
+    pid_t child;            /* 0 = none */
+    long seen_steps, looks; /* of this process since the child's last step: a suspended one does not look */
 } slot;
 
 static uint64_t seed;
@@ -122,7 +120,7 @@ static _Noreturn void child(slot *s) {
 /* ---- The parent ---- */
 
 static void start(slot *s) {
-    s->since = time(NULL);
+    s->looks = 0;
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) child(s);
@@ -155,8 +153,8 @@ static void watch(slot *s) {
         ended(s, how, false);
     } else if (s->steps != s->seen_steps) {
         s->seen_steps = s->steps;
-        s->since = time(NULL);
-    } else if (time(NULL) - s->since > PATIENCE_S) {
+        s->looks = 0;
+    } else if (++s->looks > PATIENCE_S * (1000 / LOOK_MS)) {
         kill(s->child, SIGKILL);
         while (waitpid(s->child, &how, 0) < 0 && errno == EINTR) continue;
         ended(s, how, true);
@@ -206,7 +204,7 @@ int main(int argc, char **argv) {
             }
             busy |= s->child != 0;
         }
-        usleep(20000);
+        usleep(LOOK_MS * 1000);
     }
     return report(slots, jobs);
 }
