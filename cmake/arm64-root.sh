@@ -26,7 +26,8 @@ export APT_CONFIG=$state/apt.conf
 apt-get update -qq
 apt-get install -qq --yes --download-only -o Debug::NoLocking=true "$@"
 for package in "$state"/cache/archives/*.deb; do dpkg -x "$package" "$root"; done
-rm -rf "$state" "$root/usr/share"
+rm -rf "$state"
+find "$root/usr/share" -mindepth 1 -maxdepth 1 ! -name pocl -exec rm -rf {} +
 
 # A linker takes an absolute link for one into the system that it runs on.
 find "$root" -type l -lname '/*' -print0 | while IFS= read -r -d '' link; do

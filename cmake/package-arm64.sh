@@ -35,7 +35,7 @@ convwise for arm64 Linux with the C library ${newest#GLIBC_} or newer (ldd --ver
     bin/convwise doctor    what is here
 
 Beside convwise (MIT) lib/ holds Debian 12's builds of the Arm Compute Library (MIT), OpenBLAS (BSD), SQLite (public domain), jansson
-(MIT), bzip2 (BSD), protobuf-c (BSD), libsmartcols (LGPL 2.1+, may be replaced), and GCC's libgomp and libgfortran (GPL 3 with
-the runtime exception); their sources are Debian's: https://sources.debian.org.
+(MIT), bzip2 (BSD), protobuf-c (BSD), XNNPACK with pthreadpool and cpuinfo (BSD), CLBlast (Apache 2), OpenCL's loader (BSD),
+libsmartcols (LGPL 2.1+, may be replaced), and GCC's libgomp and libgfortran (GPL 3 with the runtime exception); their sources are Debian's: https://sources.debian.org.
 END
 tar -C "$(dirname "$folder")" -czf "$folder.tar.gz" "$(basename "$folder")"

@@ -1,7 +1,7 @@
 /* armcl.cpp: the C++ half of the Arm Compute Library backend (armcl.h): version 20.08, NEON functions.
  * Caller's memory is never copied here, and what the library wants beside it is taken from the caller's
  * workspace. */
-#include "armcl.h"
+#include "armcl_tensors.h"
 #include "arm_compute/core/CPP/ICPPKernel.h"
 #include "arm_compute/core/Version.h"
 #include "arm_compute/runtime/BlobLifetimeManager.h"
@@ -12,7 +12,6 @@
 #include "arm_compute/runtime/Scheduler.h"
 #include "arm_compute/runtime/Tensor.h"
 #include <algorithm>
-#include <cfloat>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -23,6 +22,10 @@
 namespace ac = arm_compute;
 
 namespace {
+
+using armcl::fail;
+using armcl::info_of;
+using armcl::tensor_of;
 
 /* ---- Threads ---- */
 
@@ -176,15 +179,6 @@ bool is_depthwise(const cw_problem *p) {
     return p->g > 1 && p->g == p->ic;
 }
 
-ac::TensorInfo info_of(cw_layout layout, int32_t n, int32_t c, int32_t h, int32_t w, ac::DataType type) {
-    const size_t N = static_cast<size_t>(n), C = static_cast<size_t>(c), H = static_cast<size_t>(h),
-                 W = static_cast<size_t>(w);
-    ac::TensorInfo info(layout == CW_NHWC ? ac::TensorShape(C, W, H, N) : ac::TensorShape(W, H, C, N), 1,
-                        type);
-    info.set_data_layout(layout == CW_NHWC ? ac::DataLayout::NHWC : ac::DataLayout::NCHW);
-    return info;
-}
-
 /* u8: with scales of 1 for source and destination the library's requantisation is cw_quant's. */
 ac::ActivationLayerInfo clamp_of(const cw_problem *p, const cw_conv_args *args) {
     using Kind = ac::ActivationLayerInfo::ActivationFunction;
@@ -195,13 +189,7 @@ ac::ActivationLayerInfo clamp_of(const cw_problem *p, const cw_conv_args *args) 
         if (lo <= 0 && hi >= 255) return ac::ActivationLayerInfo();
         return ac::ActivationLayerInfo(Kind::LU_BOUNDED_RELU, hi - zero, lo - zero);
     }
-    const float lo = std::max(args->lo, -FLT_MAX), hi = std::min(args->hi, FLT_MAX);
-    if (lo == 0) {
-        if (hi == FLT_MAX) return ac::ActivationLayerInfo(Kind::RELU);
-        return ac::ActivationLayerInfo(Kind::BOUNDED_RELU, hi);
-    }
-    if (lo == -FLT_MAX && hi == FLT_MAX) return ac::ActivationLayerInfo();
-    return ac::ActivationLayerInfo(Kind::LU_BOUNDED_RELU, hi, lo);
+    return armcl::float_clamp(args);
 }
 
 /* 20.08 takes u8 activations with weights that have a scale for each channel by turning all into s8 around
@@ -233,12 +221,10 @@ Description describe(const cw_problem *p, armcl_function function, cw_layout lay
         d.dst.set_quantization_info(ac::QuantizationInfo(1.0f, args->quant.dst_zp - shift));
         d.weights.set_quantization_info(ac::QuantizationInfo(std::vector<float>(scale, scale + p->oc)));
     }
-    auto size = [](int32_t value) { return static_cast<unsigned>(value); };
-    d.window = ac::PadStrideInfo(size(p->sw), size(p->sh), size(p->pl), size(p->pr), size(p->pt), size(p->pb),
-                                 ac::DimensionRoundingType::FLOOR);
-    d.dilation = ac::Size2D(size(p->dw) + 1, size(p->dh) + 1);
+    d.window = armcl::window_of(p);
+    d.dilation = armcl::dilation_of(p);
     d.clamp = clamp_of(p, args);
-    d.multiplier = size(p->oc / p->ic);
+    d.multiplier = static_cast<unsigned>(p->oc / p->ic);
     return d;
 }
 
@@ -260,19 +246,6 @@ bool validate(const Description &d, armcl_function function) {
     default:
         return false;
     }
-}
-
-armcl_tensor tensor_of(const ac::ITensorInfo &info) {
-    const bool nhwc = info.data_layout() == ac::DataLayout::NHWC;
-    const size_t order[4] = {3, nhwc ? 0u : 2u, nhwc ? 2u : 1u, nhwc ? 1u : 0u}; /* n, c, y, x */
-    armcl_tensor t;
-    t.bytes = info.total_size();
-    t.flip = info.data_type() == ac::DataType::QASYMM8_SIGNED ? 0x80 : 0;
-    t.offset = static_cast<ptrdiff_t>(info.offset_first_element_in_bytes());
-    for (size_t i = 0; i < 4; i++)
-        t.stride[i] =
-            order[i] < info.num_dimensions() ? static_cast<ptrdiff_t>(info.strides_in_bytes()[order[i]]) : 0;
-    return t;
 }
 
 /* Some values, where there are no arguments yet: whether a function is offered does not depend on them. */
@@ -395,15 +368,6 @@ void prepare(armcl_conv *c, armcl_function function) {
     }
     c->space.base = c->src.memory = c->dst.memory = nullptr;
     if (!c->weights.is_used()) c->weights.allocator()->free();
-}
-
-cw_status fail(cw_error *err, cw_status status, const char *what) {
-    if (!err) return status;
-    err->status = status;
-    std::snprintf(err->message, sizeof err->message, "Arm Compute Library: %s", what);
-    for (char *at = err->message; *at; at++)
-        if (*at == '\n') *at = ' ';
-    return status;
 }
 
 } // namespace

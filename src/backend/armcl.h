@@ -1,6 +1,6 @@
-/* armcl.h: the Arm Compute Library's NEON functions behind C. armcl.cpp is all of this project that is C++:
- * it makes the library's tensors, asks, configures and runs; no exception leaves it. armcl.c is the backend:
- * names, layouts, kernels. docs/armcl.md says what is listed and what to mind. */
+/* armcl.h: the Arm Compute Library's NEON functions behind C. armcl.cpp is this project's C++, with
+ * armcl_cl.cpp: it makes the library's tensors, asks, configures and runs; no exception leaves it. armcl.c is
+ * the backend: names, layouts, kernels. docs/armcl.md says what is listed and what to mind. */
 #ifndef CW_ARMCL_H
 #define CW_ARMCL_H
 

@@ -4,6 +4,7 @@
  */
 #include "opencl.h"
 #include "context.h"
+#include "../base/base.h"
 #include <clblast_c.h>
 #include <stdio.h>
 #include <string.h>

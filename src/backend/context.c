@@ -2,7 +2,7 @@
 #include "context.h"
 #include "../base/base.h"
 #include "../machine/machine.h"
-#if CW_WITH_CLBLAST
+#if CW_WITH_OPENCL
 #include "opencl.h"
 #endif
 #include <string.h>
@@ -24,7 +24,7 @@ static cw_status add_device(cw_machine *machine, const char *text, cw_error *err
     const size_t length = sizeof kind - 1;
     if (strncmp(text, kind, length) != 0 || (text[length] && text[length] != ':'))
         return cw_fail(err, CW_INVALID, "device '%.60s': must be opencl or opencl:NAME", text);
-#if CW_WITH_CLBLAST
+#if CW_WITH_OPENCL
     cw_opencl_device device;
     cw_status status = cw_opencl_find(text + length + (text[length] == ':'), &device, err);
     if (status == CW_OK) cw_machine_add_device(machine, device.name);

@@ -55,6 +55,9 @@ extern const cw_backend cw_backend_libxsmm;
 #if CW_WITH_ARMCL
 extern const cw_backend cw_backend_armcl;
 #endif
+#if CW_WITH_ARMCL_CL
+extern const cw_backend cw_backend_armcl_cl;
+#endif
 #if CW_WITH_CLBLAST
 extern const cw_backend cw_backend_clblast;
 #endif

@@ -1,5 +1,6 @@
 /* opencl.c: finds OpenCL's devices. Nothing here computes. */
 #include "opencl.h"
+#include "../base/base.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>

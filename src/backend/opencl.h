@@ -1,9 +1,15 @@
 /* opencl.h: OpenCL's devices, for the backends that run on one. */
 #ifndef CW_OPENCL_H
 #define CW_OPENCL_H
+#ifndef CL_TARGET_OPENCL_VERSION
 #define CL_TARGET_OPENCL_VERSION 120
+#endif
 #include <CL/cl.h>
-#include "../base/base.h"
+#include "../../include/convwise.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 typedef struct cw_opencl_device {
     char name[160]; /* "DEVICE (PLATFORM)" */
@@ -17,5 +23,9 @@ typedef struct cw_opencl_device {
 cw_status cw_opencl_find(const char *wanted, cw_opencl_device *out, cw_error *err);
 /* The device of that name for this process; NULL = gone. */
 cl_device_id cw_opencl_get(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -18,6 +18,9 @@ const cw_backend *const cw_backend_table[] = {
 #if CW_WITH_ARMCL
     &cw_backend_armcl,
 #endif
+#if CW_WITH_ARMCL_CL
+    &cw_backend_armcl_cl,
+#endif
 #if CW_WITH_CLBLAST
     &cw_backend_clblast,
 #endif

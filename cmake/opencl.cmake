@@ -1,0 +1,22 @@
+# Looks for OpenCL's loader and for what runs on its devices: CLBlast, and the OpenCL side of the Arm Compute Library, whose header
+# files want OpenCL's for C++. Sets CONVWISE_WITH_CLBLAST, CONVWISE_WITH_ARMCL_CL, and CONVWISE_WITH_OPENCL where there is either.
+# After armcl.cmake.
+set(CONVWISE_WITH_CLBLAST 0)
+set(CONVWISE_WITH_ARMCL_CL 0)
+set(CONVWISE_WITH_OPENCL 0)
+pkg_check_modules(OPENCL IMPORTED_TARGET OpenCL)
+if(OPENCL_FOUND AND CONVWISE_CLBLAST)
+  pkg_check_modules(CLBLAST IMPORTED_TARGET clblast)
+  if(CLBLAST_FOUND)
+    set(CONVWISE_WITH_CLBLAST 1)
+    set(CONVWISE_WITH_OPENCL 1)
+  endif()
+endif()
+if(OPENCL_FOUND AND CONVWISE_WITH_ARMCL)
+  find_path(ARMCL_CL_INCLUDE arm_compute/runtime/CL/CLFunctions.h)
+  find_path(OPENCL_CPP_INCLUDE CL/cl2.hpp)
+  if(ARMCL_CL_INCLUDE AND OPENCL_CPP_INCLUDE)
+    set(CONVWISE_WITH_ARMCL_CL 1)
+    set(CONVWISE_WITH_OPENCL 1)
+  endif()
+endif()
