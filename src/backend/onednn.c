@@ -34,10 +34,13 @@ static dnnl_status_t activation_md(const cw_problem *p, bool dst, dnnl_data_type
     cw_sizes sizes;
     cw_problem_sizes(p, &sizes);
     dnnl_dims_t dims = {p->mb, dst ? p->oc : p->ic, dst ? sizes.oh : p->ih, dst ? sizes.ow : p->iw};
-    return onednn_md_create(out, 4, dims, type, any ? dnnl_format_tag_any : dnnl_nhwc);
+    return onednn_md_create(out, 4, dims, type,
+                            any                    ? dnnl_format_tag_any
+                            : p->layout == CW_NCHW ? dnnl_nchw
+                                                   : dnnl_nhwc);
 }
 
-dnnl_status_t onednn_nhwc_md(const cw_problem *p, bool dst, onednn_md *out) {
+dnnl_status_t onednn_plain_md(const cw_problem *p, bool dst, onednn_md *out) {
     return activation_md(p, dst, onednn_data_type(p), false, out);
 }
 
@@ -105,6 +108,7 @@ static dnnl_status_t attributes_make(const cw_problem *p, const onednn_attribute
 typedef struct asking {
     onednn_visit *visit;
     void *arg;
+    cw_layout layout; /* the problem's */
     dnnl_status_t status;
 } asking;
 
@@ -114,8 +118,8 @@ static bool ask_one(void *arg, dnnl_primitive_desc_t pd) {
     if (a->status == dnnl_success)
         a->status = dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &info);
     if (a->status != dnnl_success) return false;
-    bool plain = onednn_is_nhwc(dnnl_primitive_desc_query_md(pd, dnnl_query_src_md, 0)) &&
-                 onednn_is_nhwc(dnnl_primitive_desc_query_md(pd, dnnl_query_dst_md, 0));
+    bool plain = onednn_is_plain(dnnl_primitive_desc_query_md(pd, dnnl_query_src_md, 0), a->layout) &&
+                 onednn_is_plain(dnnl_primitive_desc_query_md(pd, dnnl_query_dst_md, 0), a->layout);
     return a->visit(a->arg, pd, info, !plain);
 }
 
@@ -123,7 +127,7 @@ dnnl_status_t onednn_walk(onednn_state *s, const cw_problem *p, const onednn_que
                           const onednn_attributes *attributes, onednn_visit *visit, void *arg) {
     onednn_operation operation;
     dnnl_primitive_attr_t attr;
-    asking a = {visit, arg, dnnl_success};
+    asking a = {visit, arg, (cw_layout)p->layout, dnnl_success};
     dnnl_status_t status = operation_make(p, query, &operation);
     if (status == dnnl_success) status = attributes_make(p, attributes, &attr);
     if (status == dnnl_success) {
@@ -202,13 +206,13 @@ typedef struct discovery {
     bool u8, clips, choosing, failed;
 } discovery;
 
-static int64_t workspace_of(dnnl_primitive_desc_t pd, bool reduced) {
+static int64_t workspace_of(dnnl_primitive_desc_t pd, bool reduced, cw_layout layout) {
     onednn_const_md src = dnnl_primitive_desc_query_md(pd, dnnl_query_src_md, 0),
                     dst = dnnl_primitive_desc_query_md(pd, dnnl_query_dst_md, 0),
                     scratch = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
     return cw_workspace_total(scratch ? dnnl_memory_desc_get_size(scratch) : 0,
-                              onednn_is_nhwc(src) && !reduced ? 0 : dnnl_memory_desc_get_size(src),
-                              onednn_is_nhwc(dst) ? 0 : dnnl_memory_desc_get_size(dst));
+                              onednn_is_plain(src, layout) && !reduced ? 0 : dnnl_memory_desc_get_size(src),
+                              onednn_is_plain(dst, layout) ? 0 : dnnl_memory_desc_get_size(dst));
 }
 
 /* Kernels of 2.6.3 that random problems caught (docs/onednn.md): 1x1 in bf16 sums wrongly an odd number of
@@ -220,7 +224,7 @@ static bool is_wrong(const discovery *d, dnnl_primitive_desc_t pd, const char *i
     if (dnnl_version()->major > 2) return false;
     if (strstr(info, "jit_bf16_1x1"))
         return p->ic / p->g % 2 != 0 &&
-               onednn_is_nhwc(dnnl_primitive_desc_query_md(pd, dnnl_query_src_md, 0));
+               onednn_is_plain(dnnl_primitive_desc_query_md(pd, dnnl_query_src_md, 0), CW_NHWC);
     return (p->prec != CW_F32 || d->query.reduced) && strstr(info, "brgconv:") &&
            (p->pl > half || p->pr > half);
 }
@@ -239,8 +243,8 @@ static bool discovered(void *arg, dnnl_primitive_desc_t pd, const char *info, bo
         if (s->found[i].impl == impl) return false;
     d->failed |= !cw_grow(&s->found, &s->found_capacity, s->found_count + 1, sizeof *s->found);
     if (!d->failed)
-        s->found[s->found_count++] =
-            (onednn_found){impl, d->query, d->clips, workspace_of(pd, impl->reduced)};
+        s->found[s->found_count++] = (onednn_found){
+            impl, d->query, d->clips, workspace_of(pd, impl->reduced, (cw_layout)d->problem->layout)};
     return false;
 }
 
@@ -424,6 +428,7 @@ const cw_backend cw_backend_onednn = {.abi = CW_BACKEND_ABI,
                                       .name = "onednn",
                                       .package = "libdnnl-dev",
                                       .third_party = true,
+                                      .nchw = true,
                                       .open = open_state,
                                       .close = close_state,
                                       .version = version,

@@ -67,7 +67,7 @@ cw_status onednn_fail(cw_error *err, dnnl_status_t status, const char *what);
 int onednn_set_threads(int threads);
 /* Of the problem's tensors. */
 dnnl_data_type_t onednn_data_type(const cw_problem *p);
-dnnl_status_t onednn_nhwc_md(const cw_problem *p, bool dst, onednn_md *out);
+dnnl_status_t onednn_plain_md(const cw_problem *p, bool dst, onednn_md *out);
 
 /* Called for each primitive descriptor. True: the callee took the descriptor, and the walk ends. */
 typedef bool onednn_visit(void *arg, dnnl_primitive_desc_t pd, const char *info, bool own_layout);

@@ -27,9 +27,9 @@ enum { ONEDNN_BIAS_IS_SCALED = 0 };
 dnnl_status_t onednn_md_create(onednn_md *out, int ndims, const dnnl_dims_t dims, dnnl_data_type_t type,
                                dnnl_format_tag_t tag);
 void onednn_md_destroy(onednn_md md); /* NULL is fine */
-/* Whether a tensor (mb, channels, height, width) lies in memory as dense NHWC; dimensions of 1 have no
- * stride. */
-bool onednn_is_nhwc(onednn_const_md md);
+/* Whether a tensor (mb, channels, height, width) lies in memory in this layout, dense; dimensions of 1 have
+ * no stride. */
+bool onednn_is_plain(onednn_const_md md, cw_layout layout);
 
 /* A forward convolution; the shapes of all but its tensors are in the problem. */
 typedef struct onednn_operation {

@@ -306,7 +306,7 @@ static dnnl_status_t pack_bias(onednn_kernel *k, const cw_problem *p, onednn_con
 static dnnl_status_t plain_reorder(onednn_state *s, const cw_problem *p, bool dst, onednn_const_md own,
                                    reorder *out) {
     onednn_md plain;
-    dnnl_status_t status = onednn_nhwc_md(p, dst, &plain);
+    dnnl_status_t status = onednn_plain_md(p, dst, &plain);
     if (status != dnnl_success) return status;
     status = dst ? reorder_make(s, own, plain, out) : reorder_make(s, plain, own, out);
     onednn_md_destroy(plain);
@@ -318,12 +318,12 @@ static dnnl_status_t activations(onednn_kernel *k, const cw_problem *p, bool red
     onednn_state *s = k->state;
     dnnl_status_t status = dnnl_memory_create(&k->src, src, s->engine, DNNL_MEMORY_NONE);
     if (status == dnnl_success) status = dnnl_memory_create(&k->dst, dst, s->engine, DNNL_MEMORY_NONE);
-    if (status == dnnl_success && (reduced || !onednn_is_nhwc(src))) {
+    if (status == dnnl_success && (reduced || !onednn_is_plain(src, (cw_layout)p->layout))) {
         k->base.src_own_bytes = dnnl_memory_desc_get_size(src);
         k->base.src_reorder = src_reorder;
         status = plain_reorder(s, p, false, src, &k->src_reorder);
     }
-    if (status == dnnl_success && !onednn_is_nhwc(dst)) {
+    if (status == dnnl_success && !onednn_is_plain(dst, (cw_layout)p->layout)) {
         k->base.dst_own_bytes = dnnl_memory_desc_get_size(dst);
         k->base.dst_reorder = dst_reorder;
         status = plain_reorder(s, p, true, dst, &k->dst_reorder);

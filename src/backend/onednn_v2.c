@@ -19,13 +19,13 @@ void onednn_md_destroy(onednn_md md) {
     cw_free(md);
 }
 
-bool onednn_is_nhwc(onednn_const_md md) {
+bool onednn_is_plain(onednn_const_md md, cw_layout layout) {
     if (md->format_kind != dnnl_blocked || md->format_desc.blocking.inner_nblks != 0 || md->offset0 != 0)
         return false;
-    const int order[4] = {1, 3, 2, 0}; /* innermost first */
+    static const int orders[][4] = {[CW_NHWC] = {1, 3, 2, 0}, [CW_NCHW] = {3, 2, 1, 0}}; /* innermost first */
     dnnl_dim_t stride = 1;
     for (int i = 0; i < 4; i++) {
-        int d = order[i];
+        int d = orders[layout][i];
         if (md->padded_dims[d] != md->dims[d]) return false;
         if (md->dims[d] > 1 && md->format_desc.blocking.strides[d] != stride) return false;
         stride *= md->dims[d];

@@ -13,7 +13,7 @@ void onednn_md_destroy(onednn_md md) {
     if (md) dnnl_memory_desc_destroy(md);
 }
 
-bool onednn_is_nhwc(onednn_const_md md) {
+bool onednn_is_plain(onednn_const_md md, cw_layout layout) {
     dnnl_format_kind_t kind;
     int blocks;
     dnnl_dim_t offset;
@@ -25,10 +25,10 @@ bool onednn_is_nhwc(onednn_const_md md) {
         dnnl_memory_desc_query(md, dnnl_query_padded_dims, &padded) != dnnl_success ||
         dnnl_memory_desc_query(md, dnnl_query_strides, &strides) != dnnl_success)
         return false;
-    const int order[4] = {1, 3, 2, 0}; /* innermost first */
+    static const int orders[][4] = {[CW_NHWC] = {1, 3, 2, 0}, [CW_NCHW] = {3, 2, 1, 0}}; /* innermost first */
     dnnl_dim_t stride = 1;
     for (int i = 0; i < 4; i++) {
-        int d = order[i];
+        int d = orders[layout][i];
         if ((*padded)[d] != (*dims)[d]) return false;
         if ((*dims)[d] > 1 && (*strides)[d] != stride) return false;
         stride *= (*dims)[d];
