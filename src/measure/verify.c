@@ -168,7 +168,7 @@ static double limit_of(const cw_case *c, const cw_impl *impl) {
          integer = c->fill == CW_FILL_INTEGER;
     if (impl->reduced || (bf16 && !impl->exact)) return impl->reduced && integer ? 0 : 2e-2;
     if (bf16) return integer ? 0 : 0x1p-7;
-    if (!impl->exact) return f32 ? 1e-3 : c->fill == CW_FILL_NORMAL ? 16 : 96;
+    if (!impl->exact) return f32 ? 1e-3 : c->fill == CW_FILL_NORMAL ? 24 : 96;
     if (c->fill == CW_FILL_INTEGER) return !f32 && impl->fixed_point ? 1 : 0;
     return f32 ? 1e-5 : 1;
 }

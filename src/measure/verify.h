@@ -45,20 +45,26 @@ void cw_case_release(cw_case *c); /* of an empty (zeroed) case: fine */
  *   exact kinds, integer fill         0
  *   exact kinds, normal fill, f32     1e-5: the order of summation is free
  *   exact kinds, normal fill, bf16    2^-7, about one step of bf16 at the largest output: a sum near the
- * middle of two steps may go either way exact kinds, normal fill, u8      1 step: a product may round
- * differently where it is fused or scaled in another order Winograd and FFT, f32             1e-3: F(4x4,3x3)
- * errs by about 2e-5 of the largest output and larger tiles by more (Lavin, Gray 2015, section 5), while a
- * wrong tap or pixel shows as 1e-2 up f32 computed in bf16, integer     0: the data are bf16 values already,
- * and sums are f32 f32 computed in bf16, normal      2e-2, and Winograd and FFT in bf16 alike: source and
- * weights are rounded to 8 bits, which errs by about 0.002 of an output's deviation (rms) Winograd and FFT,
- * u8, normal      16 steps: these round the transformed source and weights to 8 bits again. Uniform rounding
- * in steps of 4 and 9/4 (oneDNN's F(2x2,3x3)) makes an error of 1.8 steps rms beside outputs of 48
- * (measured: 1.7 to 1.9, at worst 10 in 600,000); one missing tap of nine makes 16 rms Winograd and FFT, u8,
- * integer     96 steps: small integers use 4 of the 8 bits, so the same rounding is six times as large beside
- * them (measured: 8 to 12 rms, at worst 79). Only gross errors show; judge these kinds by the normal fill
+ *                                     middle of two steps may go either way
+ *   exact kinds, normal fill, u8      1 step: a product may round differently where it is fused or scaled in
+ *                                     another order
+ *   Winograd and FFT, f32             1e-3: F(4x4,3x3) errs by about 2e-5 of the largest output and larger
+ *                                     tiles by more (Lavin, Gray 2015, section 5), while a wrong tap or pixel
+ *                                     shows as 1e-2 up
+ *   f32 computed in bf16, integer     0: the data are bf16 values already, and sums are f32
+ *   f32 computed in bf16, normal      2e-2 (Winograd and FFT in bf16, too): source and weights are rounded
+ *                                     to 8 bits, an error of about 0.002 of an output's deviation (rms)
+ *   Winograd and FFT, u8, normal      24 steps: these round the transformed source and weights to 8 bits
+ *                                     again. Uniform rounding in steps of 4 and 9/4 (oneDNN's F(2x2,3x3))
+ *                                     makes an error of 1.8 steps rms beside outputs of 48 (measured: 1.7 to
+ *                                     1.9, at worst 10 in 600,000); one missing tap of nine makes 16 rms
+ *   Winograd and FFT, u8, integer     96 steps: small integers use 4 of the 8 bits, so the same rounding is
+ *                                     six times as large beside them (measured: 8 to 12 rms, at worst 79).
+ *                                     Only gross errors show; judge these kinds by the normal fill
  *
  * Other inexact u8 kinds saturate 16-bit sums of two products (no VNNI): exact with the integer fill, off in
- * about 2 of 10,000 outputs with the normal fill and zp; the limits of Winograd and FFT hold for them too.
+ * about 2 of 10,000 outputs with the normal fill and zp; by 17 steps at worst; the limits of Winograd and
+ * FFT hold for them too.
  */
 cw_status cw_case_compare(const cw_case *c, const cw_impl *impl, const void *dst, double *error,
                           cw_error *err);

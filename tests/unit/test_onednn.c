@@ -73,6 +73,7 @@ static const char *const problems[] = {
     "ic1ih6oc1kh3ph1",
     "ic64ih1oc10kh1",
     "mb4ic32ih14oc32kh3ph1",
+    "ic25ih3iw10oc8kh1", /* jit_bf16_1x1 computes it wrong */
 };
 static const char *const suffixes[] = {"", ",u8", ",u8,zp", ",bf16"};
 static const char *const threaded[] = {"mb2ic17ih9iw7oc19kh3ph1,t2", "g32ic32ih9oc32kh3ph1,t2",

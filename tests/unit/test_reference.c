@@ -252,7 +252,7 @@ static void test_verify__limits_are_kept(void **state) {
         {"ic8ih8oc8kh3ph1", &rough, CW_FILL_NORMAL, 9e-4, 1.2e-3},
         {"ic8ih8oc8kh3ph1,u8", &exact, CW_FILL_INTEGER, 0, 1},
         {"ic8ih8oc8kh3ph1,u8,zp", &exact, CW_FILL_NORMAL, 1, 2},
-        {"ic8ih8oc8kh3ph1,u8", &rough, CW_FILL_NORMAL, 16, 17},
+        {"ic8ih8oc8kh3ph1,u8", &rough, CW_FILL_NORMAL, 24, 25},
     };
     for (size_t i = 0; i < 2 * CW_COUNT(cases); i++) {
         cw_problem p = parsed(cases[i / 2].text);
