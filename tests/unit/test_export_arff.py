@@ -16,7 +16,7 @@ except ImportError as missing:
 
 BUILD = os.environ["CW_BUILD"]
 # attribute: column of table problem
-COLUMNS = {name: name for name in "mb g ic ih iw oc kh kw sh sw dh dw pt pl pb pr prec zp threads layout dir kd sd dd pf".split()}
+COLUMNS = {name: name for name in "mb g ic ih iw oc kh kw sh sw dh dw pt pl pb pr prec zp threads layout dir cache kd sd dd pf".split()}
 COLUMNS["id"] = "depth"
 
 
