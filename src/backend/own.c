@@ -16,6 +16,10 @@ static const cw_own_impl rows[] = {
      cw_gemm_why_not,
      cw_gemm_workspace,
      NULL},
+    {{"own.depthwise", CW_FAMILY_DEPTHWISE, true, true, cw_depthwise_f32_prepare, true, false, false, false},
+     cw_depthwise_f32_why_not,
+     cw_depthwise_f32_workspace,
+     NULL},
 #define ROW(m, r)                                                                                            \
     {{"own.winograd_f" #m "x" #r, CW_FAMILY_WINOGRAD, true, false, cw_winograd_f##m##x##r##_prepare, true,   \
       false, false, false},                                                                                  \

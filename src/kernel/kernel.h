@@ -40,12 +40,15 @@ typedef struct cw_own_impl {
 
 typedef cw_status cw_prepare(const cw_impl *impl, const cw_problem *p, const cw_conv_args *args,
                              cw_kernel **out, cw_error *err);
-cw_prepare cw_direct_prepare;    /* direct.c, and depthwise.c where it fits */
-cw_prepare cw_depthwise_prepare; /* depthwise.c */
-cw_prepare cw_gemm_prepare;      /* gemm.c */
+cw_prepare cw_direct_prepare;        /* direct.c, and depthwise.c where it fits */
+cw_prepare cw_depthwise_prepare;     /* depthwise.c */
+cw_prepare cw_depthwise_f32_prepare; /* depthwise_f32.c */
+cw_prepare cw_gemm_prepare;          /* gemm.c */
 size_t cw_direct_workspace(const cw_impl *impl, const cw_problem *p);
 size_t cw_gemm_workspace(const cw_impl *impl, const cw_problem *p);
+size_t cw_depthwise_f32_workspace(const cw_impl *impl, const cw_problem *p);
 const char *cw_direct_why_not(const cw_problem *p);
+const char *cw_depthwise_f32_why_not(const cw_problem *p);
 const char *cw_gemm_why_not(const cw_problem *p);
 /* winograd.c: F(m,r), a row each: X(m, r). */
 #define CW_WINOGRADS(X) X(2, 3) X(4, 3) X(6, 3) X(2, 5) X(4, 5) X(2, 7)

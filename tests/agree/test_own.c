@@ -19,6 +19,12 @@ static const char *const texts[] = {
     "ic18ih11oc19kh7ph3",
     "ic64ih19oc33kh3kw1ph1pw0",
     "ic17ih9oc65kh1kw3ph0pw1",
+    "mb2g37ic37ih9iw16oc37kh3ph1",
+    "g20ic20ih12iw17oc20kh3sh2ph1",
+    "g16ic16ih11iw5oc16kh5ph2",
+    "g50ic50ih13iw30oc50kh5sh2ph2",
+    "g19ic19ih15iw22oc19kh3dh1dw2ph2pw3",
+    "g33ic33ih14iw9oc33kh5dh2dw0ph5pw1",
 };
 
 /* Every version this machine can run, with every thread count, agrees with the reference. */
@@ -77,6 +83,14 @@ static void test_own__says_why_not(void **state) {
         {"ic8ih8oc8kh3ph1,u8", "own.gemm", "OpenBLAS has no 8-bit matrix product"},
         {"ic8ih8oc8kh3ph1", "own.winograd_f2x3", NULL},
         {"ic8ih8oc8kh3ph1,u8", "own.winograd_f2x3", "f32 only"},
+        {"g16ic16ih8oc16kh3ph1", "own.depthwise", NULL},
+        {"g16ic16ih8oc16kh5sh2ph1", "own.depthwise", NULL},
+        {"g16ic16ih8oc16kh3ph1,u8", "own.depthwise", "f32 only"},
+        {"g16ic16ih8oc32kh3ph1", "own.depthwise", "depthwise only: one input and output a group"},
+        {"g16ic16ih8oc16kh7ph3", "own.depthwise", "3x3 and 5x5 kernels only"},
+        {"g16ic16ih8oc16kh3sh3", "own.depthwise", "strides 1 and 2 only"},
+        {"g16ic16ih9oc16kh3sh2dh1ph2", "own.depthwise", "dilation with stride 1 only"},
+        {"g15ic15ih8oc15kh3ph1", "own.depthwise", "from 16 channels on"},
         {"ic8ih8oc8kh5ph2", "own.winograd_f4x3", "3x3, 1x3 and 3x1 kernels only"},
         {"ic8ih8oc8kh1", "own.winograd_f2x7", "7x7, 1x7 and 7x1 kernels only"},
         {"ic8ih8oc8kh3sh2ph1", "own.winograd_f4x3", "stride 1 only"},
