@@ -1,6 +1,6 @@
 """The table of bench/portfolio.sh: what a store's times and the reports of `convwise validate --json` say.
 
-    portfolio.py STORE PRECISION THREADS BATCH LAYOUT CACHE REPORT...
+    portfolio.py STORE PRECISION THREADS BATCH LAYOUT CACHE FPMATH REPORT...
 
 The rule, for comparison, is written by hand: dense 3x3 layers of stride 1 take our F(6,3), or F(4,3) where an output has fewer than 27
 rows; all others what oneDNN takes by itself. Sums of oneDNN's own choice are computed here from the store and must be the reports'.
@@ -13,7 +13,7 @@ PRECISIONS = ["f32", "u8", "f16", "bf16", "s8"]
 SHAPE = "mb g ic ih iw oc kh kw sh sw dh dw pt pl pb pr".split()
 
 
-def times_of(db, precision, threads, batch, layout, cache):
+def times_of(db, precision, threads, batch, layout, cache, fpmath):
     """{shape and zp: ({implementation: ns}, oneDNN's own choice)}, the fastest of repeats, changes of layout included."""
     rows = db.execute(
         "SELECT %s, p.zp, i.name,"
@@ -21,9 +21,9 @@ def times_of(db, precision, threads, batch, layout, cache):
         "                min(m.time_ns + m.src_reorder_ns + m.dst_reorder_ns)),"
         "       max(m.library_choice AND i.name GLOB 'onednn.*')"
         " FROM measurement m JOIN problem p ON p.id = m.problem JOIN impl i ON i.id = m.impl"
-        " WHERE m.time_ns IS NOT NULL AND i.candidate AND p.prec = ? AND p.threads = ? AND p.mb = ? AND p.layout = ?"
+        " WHERE m.time_ns IS NOT NULL AND (i.candidate OR (? AND i.name GLOB '*.bf16.*')) AND p.prec = ? AND p.threads = ? AND p.mb = ? AND p.layout = ?"
         "   AND p.cache = ? GROUP BY p.id, i.id" % ", ".join("p." + c for c in SHAPE),
-        (PRECISIONS.index(precision), threads, batch, layout == "nchw", cache == "cold"))
+        (fpmath == "bf16", PRECISIONS.index(precision), threads, batch, layout == "nchw", cache == "cold"))
     times = {}
     for row in rows:
         layer = times.setdefault(row[:17], [{}, None])
@@ -57,10 +57,10 @@ def by_rule(shape, layer):
 
 
 def main():
-    store, precision, threads, batch, layout, cache, *names = sys.argv[1:]
+    store, precision, threads, batch, layout, cache, fpmath, *names = sys.argv[1:]
     db = sqlite3.connect("file:%s?mode=ro" % store, uri=True)
     threads, batch = int(threads), int(batch)
-    times = times_of(db, precision, threads, batch, layout, cache)
+    times = times_of(db, precision, threads, batch, layout, cache, fpmath)
     nets = nets_of(db, precision, batch)
     reports = [json.load(open(name)) for name in names]
     groups = [r["learners"][0]["groups"] for r in reports]
