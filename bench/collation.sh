@@ -27,7 +27,7 @@ echo '```'
 "$build/convwise" doctor | sed -n '/^CPU/,/^Fingerprint/p'
 echo "Load         $(sqlite3 "$store" "SELECT group_concat(substr(load, 1, instr(load, ' ') - 1), ', ') FROM
     (SELECT json_extract(conditions, '\$.load_average') || ' ' AS load FROM run ORDER BY id)") over a minute, when each measuring began"
-"$build/convwise" doctor | sed -n '/^BACKEND/,/^onednn/p' | awk 'NR > 1 && $1 !~ /null|ref/' |
+"$build/convwise" doctor | sed -n '/^BACKEND/,/^libxsmm/p' | awk 'NR > 1 && $1 !~ /null|ref/' |
     sed -E 's/( +[0-9]+){6} *$//; s/^([a-z]+) +/Backend      \1 /'
 echo '```'
 echo
