@@ -12,9 +12,6 @@
 #include "../base/base.h"
 #include <omp.h>
 #include <string.h>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 enum {
     TAPS_MAX = 5,
@@ -39,41 +36,8 @@ typedef struct depthwise_loops {
     depthwise_run *tile[2][STRIDE_MAX][TILE_ROWS]; /* [taps / 2 - 1][stride - 1][rows - 1] */
 } depthwise_loops;
 
-#define CW_ISA(name) name##_portable
-#define CW_TARGET
-#define CW_LANES 4
-#if defined(__aarch64__)
-#define CW_ROWS 2
-#else
-#define CW_ROWS 1
-#endif
-typedef int32_t mask_portable __attribute__((vector_size(16)));
-#define CW_PICK(m, a, b)    ((floats)(((m) & (mask_portable)(a)) | (~(m) & (mask_portable)(b))))
-#define CW_CLAMP(v, lo, hi) CW_PICK((v) < (lo), lo, CW_PICK((v) > (hi), hi, v))
-#include "depthwise_isa.h"
-#if defined(__x86_64__)
-#define CW_ISA(name)        name##_avx2
-#define CW_TARGET           __attribute__((target("avx2,fma")))
-#define CW_LANES            8
-#define CW_ROWS             1
-#define CW_CLAMP(v, lo, hi) (floats) _mm256_min_ps((__m256)(hi), _mm256_max_ps((__m256)(lo), (__m256)(v)))
-#include "depthwise_isa.h"
-#define CW_ISA(name)        name##_avx512
-#define CW_TARGET           __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
-#define CW_LANES            16
-#define CW_ROWS             2
-#define CW_CLAMP(v, lo, hi) (floats) _mm512_min_ps((__m512)(hi), _mm512_max_ps((__m512)(lo), (__m512)(v)))
-#include "depthwise_isa.h"
-#endif
-
-static const depthwise_loops *loops_for(const cw_machine *machine) {
-#if defined(__x86_64__)
-    if (machine->avx512) return &loops_avx512;
-    if (machine->avx2) return &loops_avx2;
-#endif
-    (void)machine;
-    return &loops_portable;
-}
+#define CW_BODY "depthwise_isa.h"
+#include "each_isa.h"
 
 typedef struct depthwise {
     cw_kernel base;
@@ -185,7 +149,7 @@ cw_status cw_depthwise_f32_prepare(const cw_impl *impl, const cw_problem *p, con
     const int64_t taps = (int64_t)p->kh * p->kw, channels = p->oc;
     d->p = *p;
     cw_problem_sizes(p, &d->sizes);
-    d->loops = loops_for(((const cw_own_impl *)impl)->machine);
+    d->loops = CW_FOR_ISA(((const cw_own_impl *)impl)->machine, loops);
     d->weights = cw_alloc_n((size_t)(taps * channels), sizeof *d->weights);
     d->bias = cw_alloc_n((size_t)channels, sizeof *d->bias);
     d->zeros = cw_alloc_n((size_t)channels, sizeof *d->zeros);

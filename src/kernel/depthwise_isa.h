@@ -1,9 +1,7 @@
-/* depthwise_isa.h: the inner loops of depthwise_f32.c, included once for each instruction set; no include
- * guard on purpose. In: CW_ISA(name) a name of its own for each version, CW_TARGET the function attribute,
- * CW_LANES floats in a vector, CW_ROWS output rows of a tile (so that a tile's sums, a kernel row for each of
- * them, and an input fit the registers), CW_CLAMP(v, lo, hi) on vectors, a NaN staying one. All are undefined
- * at the end. */
+/* depthwise_isa.h: the inner loops of depthwise_f32.c, a body of each_isa.h. */
 
+/* Output rows of a tile: its sums, a kernel row for each of them, and an input fit the registers. */
+#define CW_ROWS   (CW_REGISTERS == 32 ? 2 : 1)
 #define floats    CW_ISA(floats)
 #define CW_INLINE CW_TARGET __attribute__((always_inline)) static inline
 #define CW_UNROLL _Pragma("GCC unroll 24")
@@ -56,7 +54,7 @@ CW_TILE(3, 1, 1)
 CW_TILE(3, 2, 1)
 CW_TILE(5, 1, 1)
 CW_TILE(5, 2, 1)
-#if CW_ROWS == 2
+#if CW_REGISTERS == 32
 CW_TILE(3, 1, 2)
 CW_TILE(3, 2, 2)
 CW_TILE(5, 1, 2)
@@ -77,8 +75,4 @@ static const depthwise_loops CW_ISA(loops) = {
 #undef floats
 #undef CW_INLINE
 #undef CW_UNROLL
-#undef CW_ISA
-#undef CW_TARGET
-#undef CW_LANES
 #undef CW_ROWS
-#undef CW_CLAMP

@@ -11,9 +11,6 @@
 #include "../base/base.h"
 #include <omp.h>
 #include <string.h>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 enum { LEAST_TILES = 24, STREAM_TILES = 48, TILE_MAX = 64, DEFAULT_L2 = 1 << 20 };
 enum { BOTH, ACROSS, DOWN, SHAPES }; /* where the kernel has r taps, not one */
@@ -41,41 +38,8 @@ typedef struct loops {
 
 #define CW_ROOT 1.41421356f /* of 2 */
 
-#define CW_ISA(name) name##_portable
-#define CW_TARGET
-#define CW_LANES 4
-#if defined(__aarch64__)
-#define CW_ROWS 12
-#else
-#define CW_ROWS 6
-#endif
-typedef int32_t mask_portable __attribute__((vector_size(16)));
-#define CW_PICK(m, a, b)    ((floats)(((m) & (mask_portable)(a)) | (~(m) & (mask_portable)(b))))
-#define CW_CLAMP(v, lo, hi) CW_PICK((v) < (lo), lo, CW_PICK((v) > (hi), hi, v))
-#include "winograd_isa.h"
-#if defined(__x86_64__)
-#define CW_ISA(name)        name##_avx2
-#define CW_TARGET           __attribute__((target("avx2,fma")))
-#define CW_LANES            8
-#define CW_ROWS             6
-#define CW_CLAMP(v, lo, hi) (floats) _mm256_min_ps((__m256)(hi), _mm256_max_ps((__m256)(lo), (__m256)(v)))
-#include "winograd_isa.h"
-#define CW_ISA(name)        name##_avx512
-#define CW_TARGET           __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
-#define CW_LANES            16
-#define CW_ROWS             12
-#define CW_CLAMP(v, lo, hi) (floats) _mm512_min_ps((__m512)(hi), _mm512_max_ps((__m512)(lo), (__m512)(v)))
-#include "winograd_isa.h"
-#endif
-
-static const loops *isa_for(const cw_machine *machine) {
-#if defined(__x86_64__)
-    if (machine->avx512) return &isa_avx512;
-    if (machine->avx2) return &isa_avx2;
-#endif
-    (void)machine;
-    return &isa_portable;
-}
+#define CW_BODY "winograd_isa.h"
+#include "each_isa.h"
 
 typedef struct winograd {
     cw_kernel base;
@@ -184,7 +148,7 @@ static size_t workspace_of(const winograd *d) {
 static size_t workspace(int m, int r, const cw_impl *impl, const cw_problem *p) {
     const cw_machine *machine = ((const cw_own_impl *)impl)->machine;
     winograd d;
-    set_sizes(&d, m, r, isa_for(machine), p, machine->l2);
+    set_sizes(&d, m, r, CW_FOR_ISA(machine, isa), p, machine->l2);
     return workspace_of(&d);
 }
 
@@ -193,7 +157,7 @@ static cw_status prepare(int m, int r, const cw_impl *impl, const cw_problem *p,
     const cw_machine *machine = ((const cw_own_impl *)impl)->machine;
     winograd *d = cw_alloc(sizeof *d);
     if (!d) return cw_fail_memory(err);
-    set_sizes(d, m, r, isa_for(machine), p, machine->l2);
+    set_sizes(d, m, r, CW_FOR_ISA(machine, isa), p, machine->l2);
     int64_t beyond = 2 * d->isa->lanes; /* columns that the last products look ahead to */
     d->weights = cw_alloc_unset((size_t)((d->positions * d->oc_up + beyond) * p->ic), sizeof *d->weights);
     d->bias = cw_alloc_n((size_t)d->oc_up, sizeof *d->bias);

@@ -1,8 +1,4 @@
-/* winograd_isa.h: the inner loops of winograd.c, included once for each instruction set; no include guard on
- * purpose. In: CW_ISA(name) a name of its own for each version, CW_TARGET the function attribute, CW_LANES
- * floats in a vector, CW_ROWS rows of the multiplier (two vectors of sums a row, two of weights and a
- * broadcast fit the registers), CW_CLAMP(v, lo, hi) on vectors, a NaN staying one. All are undefined at the
- * end. Vectors run along channels.
+/* winograd_isa.h: the inner loops of winograd.c, a body of each_isa.h. Vectors run along channels.
  *
  * Transforms: Lavin, Gray 2015 (arXiv:1509.09308), by the construction of Cook and Toom: tiles of t values at
  * t - 1 points and infinity. t = 4: 0, 1, -1; t = 6: 0, +-sqrt(1/2), +-sqrt(2), with which the largest error
@@ -10,6 +6,8 @@
  * Gregg 2020, arXiv:1803.10986); t = 8: 0, +-1, +-2, +-1/2. A kernel of r taps leaves t - r + 1 outputs;
  * where the kernel has one tap in a direction, tiles are one pixel wide there. */
 
+/* Rows of the multiplier: two vectors of sums a row, two of weights and a broadcast fit the registers. */
+#define CW_ROWS   (CW_REGISTERS == 32 ? 12 : 6)
 #define floats    CW_ISA(floats)
 #define doubles   CW_ISA(doubles)
 #define CW_INLINE CW_TARGET __attribute__((always_inline)) static inline
@@ -334,8 +332,4 @@ static const loops CW_ISA(isa) = {
 #undef CW_INLINE
 #undef doubles
 #undef floats
-#undef CW_ISA
-#undef CW_TARGET
-#undef CW_LANES
 #undef CW_ROWS
-#undef CW_CLAMP
